@@ -1,0 +1,1 @@
+"""Pure decisions and values: standard library only, no I/O, no clock."""

@@ -1,0 +1,294 @@
+"""`record = fold(events)`: a call record is a pure function of its call's journal events."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pbx112.domain import events as kinds
+from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify
+from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent
+from pbx112.domain.record import (
+    CallRecord,
+    CallState,
+    HangupBy,
+    Intake,
+    Offer,
+    OfferResult,
+    Outcome,
+    call_id,
+)
+
+_OPERATOR_CHANNEL = re.compile(r"^PJSIP/(?P<account>[^/@]+)-[0-9a-f]{8}$")
+_BUSY_CAUSES = frozenset({17, 21})  # Q.850: user busy, call rejected
+_NO_ANSWER_CAUSES = frozenset({0, 16, 18, 19, 26, 127})  # the ring ended on our side, or nobody lifted
+_NOT_DEFINED = 0
+
+
+def fold(node: str, events: Iterable[JournalEvent]) -> CallRecord | None:
+    """Fold one linked id's events into its record; None when they are not a 112 call from a trunk.
+
+    Lines of one call may stand a millisecond out of order in the journal: they are ordered by time here, and
+    by their place in the file where the time is the same (the caller passes them in that order).
+    """
+    ordered = sorted(events, key=lambda event: event.at)
+    if not any(_is_arrival(event) for event in ordered):
+        return None
+    folding = _Folding(node, ordered[0].linked_id, received_at=_received_at(ordered))
+    for event in ordered:
+        step = _STEPS.get(event.kind)
+        if step is not None:
+            step(folding, event)
+    return folding.record()
+
+
+def _is_arrival(event: JournalEvent) -> bool:
+    return event.on_caller_channel and (event.context == TRUNK_CONTEXT or event.kind == kinds.ARRIVAL)
+
+
+def _received_at(ordered: list[JournalEvent]) -> datetime:
+    return next(event.at for event in ordered if event.on_caller_channel)
+
+
+@dataclass(slots=True)
+class _Leg:
+    """A phone that was rung for this call."""
+
+    operator: str
+    channel: str
+    at: datetime
+    answered_at: datetime | None = None
+    result: OfferResult | None = None
+    ended_at: datetime | None = None
+
+    def offer(self) -> Offer:
+        until = self.answered_at or self.ended_at
+        ring_ms = _ms(until - self.at) if until is not None else None
+        return Offer(self.operator, self.at, self.result, ring_ms)
+
+
+@dataclass(slots=True)
+class _Folding:
+    """What is known so far; each step below adds one event to it."""
+
+    node: str
+    linkedid: str
+    received_at: datetime
+    arrival: Caller | None = None
+    caller: Caller | None = None
+    intake: Intake = Intake.NONE
+    sip_call_id: str | None = None
+    trunk: str | None = None
+    service: str = "sos"
+    drill: bool = False
+    queue: str | None = None
+    priority: int | None = None
+    queued_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    lost: bool = False
+    talking_since: datetime | None = None
+    talked: timedelta = timedelta()
+    operator: str | None = None
+    cause: int | None = None
+    hangup_source: str = ""
+    caller_channel: str = ""
+    legs: dict[str, _Leg] = field(default_factory=dict)
+    bridges: dict[str, set[str]] = field(default_factory=dict)
+
+    def record(self) -> CallRecord:
+        until = self.answered_at or self.ended_at
+        return CallRecord(
+            id=call_id(self.node, self.linkedid),
+            node=self.node,
+            linkedid=self.linkedid,
+            received_at=self.received_at,
+            state=self._state(),
+            caller=self.caller or self.arrival or Caller(CallerClass.ANONYMOUS, warnings=("cannot_call_back",)),
+            intake=self.intake,
+            sip_call_id=self.sip_call_id,
+            trunk=self.trunk,
+            service=self.service,
+            drill=self.drill,
+            queue=self.queue,
+            priority=self.priority,
+            outcome=self._outcome(),
+            operator=self.operator,
+            queued_at=self.queued_at,
+            answered_at=self.answered_at,
+            ended_at=self.ended_at,
+            wait_ms=_ms(until - self.received_at) if until else None,
+            talk_ms=_ms(self.talked) if self.answered_at and self.ended_at else None,
+            hangup_cause=self.cause,
+            hangup_by=self._hangup_by(),
+            offers=tuple(leg.offer() for leg in self.legs.values()),
+        )
+
+    def _state(self) -> CallState:
+        if self.ended_at is not None:
+            return CallState.ENDED
+        if self.talking_since is not None:
+            return CallState.TALKING
+        return CallState.QUEUED if self.queued_at is not None else CallState.RINGING
+
+    def _outcome(self) -> Outcome | None:
+        if self.ended_at is None:
+            return None
+        if self.lost:
+            return Outcome.LOST
+        if self.answered_at is not None:
+            return Outcome.ANSWERED
+        return Outcome.ABANDONED if self._hangup_by() is HangupBy.CALLER else Outcome.FAILED
+
+    def _hangup_by(self) -> HangupBy | None:
+        if self.ended_at is None:
+            return None
+        if not self.lost and self.hangup_source == self.caller_channel:
+            return HangupBy.CALLER
+        if any(leg.channel == self.hangup_source for leg in self.legs.values()):
+            return HangupBy.OPERATOR
+        return HangupBy.SYSTEM
+
+
+def _channel_started(call: _Folding, event: JournalEvent) -> None:
+    if event.on_caller_channel:
+        call.caller_channel = event.channel
+        return
+    found = _OPERATOR_CHANNEL.match(event.channel)
+    if found is not None:
+        call.legs[event.unique_id] = _Leg(found["account"], event.channel, event.at)
+
+
+def _arrived(call: _Folding, event: JournalEvent) -> None:
+    facts = event.extra
+    call.caller_channel = call.caller_channel or event.channel
+    call.sip_call_id = facts.get("sip_call_id") or None
+    call.trunk = facts.get("trunk") or None
+    call.drill = bool(facts.get("drill"))
+    identity = SipIdentity(
+        asserted=facts.get("asserted", ""), from_=facts.get("from", ""), contact=facts.get("contact", "")
+    )
+    call.arrival = classify(identity, trusted=bool(facts.get("trusted")))
+
+
+def _taken_in(call: _Folding, event: JournalEvent) -> None:
+    facts = event.extra
+    if facts.get("by") in {Intake.FASTAGI, Intake.CLASSIC}:
+        call.intake = Intake(facts["by"])
+    call.service = facts.get("service") or call.service
+    raw = facts.get("caller")
+    if isinstance(raw, dict) and raw.get("class") in set(CallerClass):
+        call.caller = Caller(
+            caller_class=CallerClass(raw["class"]),
+            number=raw.get("number"),
+            raw_number=raw.get("raw_number"),
+            callback_number=raw.get("callback_number"),
+            withheld=bool(raw.get("withheld")),
+            imei=raw.get("imei"),
+            cpc=raw.get("cpc"),
+            warnings=tuple(raw.get("warnings") or ()),
+        )
+
+
+def _queue_joined(call: _Folding, event: JournalEvent) -> None:
+    call.queue = event.extra.get("queue") or call.queue
+    call.priority = event.extra.get("priority", call.priority)
+
+
+def _application_started(call: _Folding, event: JournalEvent) -> None:
+    if event.on_caller_channel and event.app == "Queue" and call.queued_at is None:
+        call.queued_at = event.at
+        call.queue = call.queue or event.app_data.split(",", 1)[0] or None
+
+
+def _answered(call: _Folding, event: JournalEvent) -> None:
+    leg = call.legs.get(event.unique_id)
+    if leg is not None and leg.answered_at is None:
+        leg.answered_at = event.at
+        leg.result = OfferResult.ANSWERED
+
+
+def _bridge_entered(call: _Folding, event: JournalEvent) -> None:
+    members = call.bridges.setdefault(str(event.extra.get("bridge_id", "")), set())
+    members.add(event.unique_id)
+    operator = next((call.legs[member] for member in members if member in call.legs), None)
+    if operator is None or call.linkedid not in members or call.talking_since is not None:
+        return
+    call.talking_since = event.at
+    call.answered_at = call.answered_at or event.at
+    call.operator = operator.operator
+
+
+def _bridge_left(call: _Folding, event: JournalEvent) -> None:
+    members = call.bridges.get(str(event.extra.get("bridge_id", "")), set())
+    had_caller = call.linkedid in members
+    members.discard(event.unique_id)
+    still = call.linkedid in members and any(member in call.legs for member in members)
+    if call.talking_since is not None and had_caller and not still:
+        call.talked += max(event.at - call.talking_since, timedelta())
+        call.talking_since = None
+
+
+def _hung_up(call: _Folding, event: JournalEvent) -> None:
+    cause = event.extra.get("hangupcause")
+    source = str(event.extra.get("hangupsource", ""))
+    if event.on_caller_channel:
+        _end(call, event.at)
+        call.cause = cause if isinstance(cause, int) and cause != _NOT_DEFINED else None
+        call.hangup_source = source
+        return
+    leg = call.legs.get(event.unique_id)
+    if leg is not None:
+        leg.ended_at = leg.ended_at or event.at
+        leg.result = leg.result or _offer_result(cause, by_phone=source == leg.channel)
+
+
+def _channel_ended(call: _Folding, event: JournalEvent) -> None:
+    if event.on_caller_channel:
+        _end(call, event.at)
+
+
+def _pbx_died(call: _Folding, event: JournalEvent) -> None:
+    if call.ended_at is None:
+        call.lost = True
+        _end(call, event.at)
+
+
+def _end(call: _Folding, at: datetime) -> None:
+    if call.ended_at is not None:
+        return
+    call.ended_at = at
+    if call.talking_since is not None:
+        call.talked += max(at - call.talking_since, timedelta())
+        call.talking_since = None
+    for leg in call.legs.values():
+        leg.ended_at = leg.ended_at or at
+        leg.result = leg.result or OfferResult.NO_ANSWER
+
+
+def _offer_result(cause: object, *, by_phone: bool) -> OfferResult:
+    if cause in _BUSY_CAUSES:
+        return OfferResult.BUSY
+    if not by_phone or cause in _NO_ANSWER_CAUSES:
+        return OfferResult.NO_ANSWER
+    return OfferResult.UNAVAILABLE
+
+
+def _ms(duration: timedelta) -> int:
+    """Whole milliseconds, never negative: a clock that was set back must not show in a record."""
+    return max(round(duration / timedelta(milliseconds=1)), 0)
+
+
+_STEPS: dict[str, Callable[[_Folding, JournalEvent], None]] = {
+    "CHAN_START": _channel_started,
+    "ANSWER": _answered,
+    "APP_START": _application_started,
+    "BRIDGE_ENTER": _bridge_entered,
+    "BRIDGE_EXIT": _bridge_left,
+    "HANGUP": _hung_up,
+    "CHAN_END": _channel_ended,
+    kinds.ARRIVAL: _arrived,
+    kinds.INTAKE: _taken_in,
+    kinds.QUEUE_JOIN: _queue_joined,
+    kinds.LOST: _pbx_died,
+}

@@ -1,0 +1,124 @@
+"""One base for every error of the service; the message is for people and says what to do."""
+
+
+class Pbx112Error(Exception):
+    """Base of all errors raised on purpose. `slug` names the kind for programs (problem+json `type`)."""
+
+    slug = "error"
+
+
+class NotFound(Pbx112Error):
+    """A thing that was asked for by name does not exist."""
+
+    slug = "not-found"
+
+
+class NoSuchCall(NotFound):
+    """No call record has this id."""
+
+    slug = "no-such-call"
+
+
+class NoSuchOperator(NotFound):
+    """No operator account has this name."""
+
+    slug = "no-such-operator"
+
+
+class NoSuchQueue(NotFound):
+    """No queue has this name."""
+
+    slug = "no-such-queue"
+
+
+class NoSuchAgency(NotFound):
+    """No agency has this name."""
+
+    slug = "no-such-agency"
+
+
+class NoSuchTrunk(NotFound):
+    """No trunk has this name."""
+
+    slug = "no-such-trunk"
+
+
+class NoSuchUser(NotFound):
+    """No user has this name."""
+
+    slug = "no-such-user"
+
+
+class BadInput(Pbx112Error):
+    """The input cannot be accepted; nothing was changed."""
+
+    slug = "bad-input"
+
+
+class VersionRequired(BadInput):
+    """An edit must name the version it was made on, so that nobody's work is overwritten unseen."""
+
+    slug = "version-required"
+
+
+class EditConflict(Pbx112Error):
+    """Somebody else changed the same thing first; read it again and repeat the edit."""
+
+    slug = "edit-conflict"
+
+
+class NotAllowed(Pbx112Error):
+    """The user's role does not cover this."""
+
+    slug = "not-allowed"
+
+
+class NotAuthenticated(Pbx112Error):
+    """No valid credentials came with the request."""
+
+    slug = "not-authenticated"
+
+
+class Overloaded(Pbx112Error):
+    """Too many of the same requests at once; try again in a moment."""
+
+    slug = "overloaded"
+
+
+class AsteriskUnavailable(Pbx112Error):
+    """The AMI link is down: the command was not sent. Calls go on by the dialplan alone."""
+
+    slug = "asterisk-unavailable"
+
+
+class AsteriskRefused(Pbx112Error):
+    """Asterisk answered a command with an error; the text is Asterisk's own."""
+
+    slug = "asterisk-refused"
+
+
+class OutcomeUnknown(Pbx112Error):
+    """The command was sent, and no answer came before its deadline or the link broke.
+
+    It may or may not have been carried out. It is never sent again; look at the live state first.
+    """
+
+    slug = "outcome-unknown"
+
+
+class DatabaseUnavailable(Pbx112Error):
+    """PostgreSQL does not answer. Calls go on; records catch up when it is back."""
+
+    slug = "database-unavailable"
+
+
+class ConfigurationInvalid(Pbx112Error):
+    """The configuration would not work; nothing was applied."""
+
+    slug = "configuration-invalid"
+
+
+class MigrationFailed(Pbx112Error):
+    """The database could not be brought to this version's tables."""
+
+    slug = "migration-failed"

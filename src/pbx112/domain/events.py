@@ -1,0 +1,49 @@
+"""A line of Asterisk's journal (CEL), as the fold reads it.
+
+Source: https://docs.asterisk.org/Configuration/Reporting/Channel-Event-Logging-CEL/
+The user events that the dialplan and the intake add start with `PBX112_`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+ARRIVAL = "PBX112_ARRIVAL"
+INTAKE = "PBX112_INTAKE"
+QUEUE_JOIN = "PBX112_QUEUE_JOIN"
+QUEUE_LEAVE = "PBX112_QUEUE_LEAVE"
+TRANSFER = "PBX112_TRANSFER"
+OPERATOR = "PBX112_OPERATOR"
+LOST = "PBX112_LOST"
+"""Added by the service, never by Asterisk: the PBX died under this call."""
+
+TRUNK_CONTEXT = "from-trunk"
+"""The dialplan context where carriers' calls arrive; nothing else may start a channel there."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """One event: `at` is UTC with microseconds; `extra` is CEL's EventExtra, or a user event's payload."""
+
+    kind: str
+    at: datetime
+    unique_id: str
+    linked_id: str
+    channel: str = ""
+    context: str = ""
+    exten: str = ""
+    app: str = ""
+    app_data: str = ""
+    caller_name: str = ""
+    caller_num: str = ""
+    dnid: str = ""
+    account: str = ""
+    peer: str = ""
+    user_field: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def on_caller_channel(self) -> bool:
+        """True when the event happened on the channel that started the call."""
+        return self.unique_id == self.linked_id

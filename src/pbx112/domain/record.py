@@ -1,0 +1,108 @@
+"""The call record: what is kept of one 112 call. Its names are public (CLI, HTTP)."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pbx112.domain.caller import Caller
+
+_CALLS = uuid.UUID("1e6f0a52-3c1e-5b8e-9f0b-112112112112")
+
+
+class CallState(StrEnum):
+    """Where a call is."""
+
+    RINGING = "ringing"
+    QUEUED = "queued"
+    TALKING = "talking"
+    TRANSFERRING = "transferring"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """How a call ended; exactly one for every call that has ended."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    OVERFLOWED_OUT = "overflowed_out"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+class HangupBy(StrEnum):
+    """Which side ended the call."""
+
+    CALLER = "caller"
+    OPERATOR = "operator"
+    AGENCY = "agency"
+    SYSTEM = "system"
+
+
+class OfferResult(StrEnum):
+    """What became of one ringing of one operator."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    UNAVAILABLE = "unavailable"
+
+
+class Intake(StrEnum):
+    """Which intake routed the call; `none`: the dialplan alone."""
+
+    FASTAGI = "fastagi"
+    CLASSIC = "classic"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One ringing of one operator; `result` is None while it rings."""
+
+    operator: str
+    at: datetime
+    result: OfferResult | None = None
+    ring_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call, as far as the journal tells. Times are UTC; durations are whole milliseconds."""
+
+    id: uuid.UUID
+    node: str
+    linkedid: str
+    received_at: datetime
+    state: CallState
+    caller: Caller
+    intake: Intake = Intake.NONE
+    sip_call_id: str | None = None
+    trunk: str | None = None
+    direction: str = "inbound"
+    service: str = "sos"
+    drill: bool = False
+    queue: str | None = None
+    priority: int | None = None
+    outcome: Outcome | None = None
+    operator: str | None = None
+    queued_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    wait_ms: int | None = None
+    talk_ms: int | None = None
+    hangup_cause: int | None = None
+    hangup_by: HangupBy | None = None
+    offers: tuple[Offer, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by the public names, `caller.class` included; datetimes and UUID stay as they are."""
+        raw = asdict(self)
+        raw["caller"]["class"] = raw["caller"].pop("caller_class")
+        return raw
+
+
+def call_id(node: str, linkedid: str) -> uuid.UUID:
+    """The id of a call: the same whenever it is computed from the same journal."""
+    return uuid.uuid5(_CALLS, f"{node}/{linkedid}")

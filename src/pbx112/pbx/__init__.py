@@ -1,0 +1,1 @@
+"""The compiler: configuration -> Asterisk's files, written whole, reloaded, read back."""

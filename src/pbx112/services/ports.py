@@ -1,0 +1,69 @@
+"""What the services need of Asterisk, as Protocols. The rooms `ami` and `agi` implement them."""
+
+from datetime import datetime
+from typing import Protocol
+
+from pbx112.domain.live import LiveState
+
+
+class Telephone(Protocol):
+    """Commands to Asterisk over AMI. Each has a deadline and is never sent twice.
+
+    All raise AsteriskUnavailable (not sent), AsteriskRefused (Asterisk said no, nothing changed) or
+    OutcomeUnknown (sent, no answer in time).
+    """
+
+    @property
+    def connected(self) -> bool:
+        """True between a completed login with snapshot and the loss of the link."""
+        ...
+
+    async def queue_add(self, queue: str, operator: str, penalty: int) -> None:
+        """Log the operator's phone in to the queue (an operator who is logged in already is no error)."""
+        ...
+
+    async def queue_remove(self, queue: str, operator: str) -> None:
+        """Log the operator's phone out of the queue (not being logged in is no error)."""
+        ...
+
+    async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
+        """Pause or unpause the operator in every queue he is logged in to."""
+        ...
+
+
+class LiveSource(Protocol):
+    """The live state as Asterisk tells it now."""
+
+    @property
+    def state(self) -> LiveState:
+        """The present state; `state.at` is None until the first snapshot."""
+        ...
+
+
+class JournalLagView(Protocol):
+    """How far the records are behind Asterisk's journal file."""
+
+    @property
+    def bytes_behind(self) -> int:
+        """Bytes of the file that are not in the database yet."""
+        ...
+
+    @property
+    def oldest_unread_ms(self) -> int | None:
+        """Age of the oldest line that is not in the database yet; None when there is none."""
+        ...
+
+    @property
+    def last_commit_at(self) -> datetime | None:
+        """When the reader last committed; None before the first time."""
+        ...
+
+    @property
+    def healthy(self) -> bool:
+        """True while the reader keeps up."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, in words; None when nothing is."""
+        ...

@@ -1,0 +1,113 @@
+"""What a machine's environment says (`PBX112_*`). Read by the roof only, once, and passed on as values."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HOME = Path(__file__).resolve().parents[2]
+"""The checkout: where `asterisk/`, `dialplan/` and `migrations/` stand (overridden by PBX112_HOME)."""
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"unknown time zone {value!r}; use Asia/Jakarta (WIB), Asia/Makassar (WITA) or Asia/Jayapura (WIT)"
+        ) from error
+    return value
+
+
+class Bind(tuple[str, int]):
+    """An address to listen on, `host:port`."""
+
+    __slots__ = ()
+
+    @property
+    def host(self) -> str:
+        """The address without its port."""
+        return self[0]
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return self[1]
+
+    def __str__(self) -> str:
+        return f"{self[0]}:{self[1]}"
+
+
+def _bind(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{value!r} is not an address and port, such as 127.0.0.1:8112")
+    return Bind((host, int(port)))
+
+
+def _range(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    low, _, high = value.partition("-")
+    if not low.isdigit() or not high.isdigit() or not 1024 <= int(low) < int(high) < 65536:
+        raise ValueError(f"{value!r} is not a port range, such as 20000-20999")
+    return int(low), int(high)
+
+
+BindField = Annotated[Bind, BeforeValidator(_bind)]
+
+
+class Settings(BaseSettings):
+    """Frozen settings; every name is an environment variable with the prefix `PBX112_`."""
+
+    model_config = SettingsConfigDict(env_prefix="PBX112_", frozen=True, arbitrary_types_allowed=True, extra="ignore")
+
+    home: Path = HOME
+    runtime_dir: Path = Path(".runtime")
+    state_dir: Path = Path(".runtime/state")
+    database_url: str | None = None
+    migration_url: str | None = None
+    http_bind: BindField = Bind(("127.0.0.1", 8112))
+    agi_bind: BindField = Bind(("127.0.0.1", 4573))
+    ami_bind: BindField = Bind(("127.0.0.1", 5038))
+    sip_bind: BindField = Bind(("127.0.0.1", 5060))
+    rtp_range: Annotated[tuple[int, int], BeforeValidator(_range)] = (20000, 20999)
+    asterisk: str | None = None
+    node: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")] = "node1"
+    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Jakarta"
+    lang: Literal["id", "en"] = "id"
+    demo_secret: SecretStr | None = None
+    log_format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _paths(self) -> Self:
+        for name in ("home", "runtime_dir", "state_dir"):
+            path = getattr(self, name)
+            if not path.is_absolute():
+                base = Path.cwd() if name == "home" else self.home
+                object.__setattr__(self, name, (base / path).resolve())
+        return self
+
+    @property
+    def asterisk_dir(self) -> Path:
+        """Everything Asterisk reads and writes: etc/, log/, lib/, spool/."""
+        return self.state_dir / "asterisk"
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal: CEL as CSV, appended by Asterisk, read by `journal`."""
+        return self.asterisk_dir / "log" / "cel-custom" / "journal.csv"
+
+    @property
+    def applied_file(self) -> Path:
+        """The last applied configuration as JSON, for the intake without a database."""
+        return self.state_dir / "applied.json"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Secrets made at first start; readable by the owner only."""
+        return self.state_dir / "secrets.json"
