@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pbx112.domain.configuration import Configuration, Operator, Queue
+from pbx112.domain.configuration import Configuration, Operator
 from pbx112.domain.errors import ConfigurationInvalid
 
 LANGUAGES = ("id", "en")
@@ -122,12 +122,7 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "operators": configuration.operators,
         "phones": list(phones(configuration, place.phone_secrets)),
         "default_queue": configuration.default_queue,
-        "overflow_dial": _overflow_dial,
     }
-
-
-def _overflow_dial(queue: Queue) -> str:
-    return "&".join(f"PJSIP/{name}" for name in queue.overflow)
 
 
 def _check_names(configuration: Configuration) -> None:
