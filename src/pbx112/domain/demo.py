@@ -5,6 +5,9 @@ from pbx112.domain.configuration import Agency, Configuration, Membership, Opera
 DRILL_SOURCE = "127.0.0.112"
 """Drill calls come from this loopback address: no carrier can send from it."""
 
+DRILL_ACCOUNT = "drill-operator"
+"""The scripted operator's SIP account: rung for drill calls, and for nothing else."""
+
 DRILL_TRUNK = Trunk("drill", "Latihan / drill", (DRILL_SOURCE,), trusted=True, drill=True)
 
 _OPERATORS = tuple(

@@ -54,7 +54,7 @@ def run_dir(base_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"pbx112-{digest}"
 
 
-def prepare(place: Place, installed: Installed, intake_argv: list[str]) -> None:
+def prepare_folders(place: Place, installed: Installed, intake_argv: list[str]) -> None:
     """Make every folder Asterisk needs (without `log/cel-custom` it would lose every journal line)."""
     for folder in ("etc", "lib/keys", "log/cel-custom", "log/cdr-csv", "spool", "agi-bin", "data/sounds"):
         (place.base_dir / folder).mkdir(parents=True, exist_ok=True, mode=0o750)

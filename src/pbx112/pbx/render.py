@@ -7,10 +7,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pbx112.domain.configuration import Configuration, Operator
+from pbx112.domain.configuration import Configuration
+from pbx112.domain.demo import DRILL_ACCOUNT
 from pbx112.domain.errors import ConfigurationInvalid
 
 LANGUAGES = ("id", "en")
+_DRILL_PENALTY = 112_000
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f";<>\\${}\[\],|]')
 
@@ -80,7 +82,7 @@ def plain_text(value: str) -> str:
 
 
 def phones(configuration: Configuration, secrets: Mapping[str, str]) -> Iterator[Phone]:
-    """Every SIP account: operators, then agencies' lines."""
+    """Every SIP account: operators, agencies' lines, the drill's scripted operator."""
     for operator in configuration.operators:
         yield Phone(
             operator.name,
@@ -93,6 +95,7 @@ def phones(configuration: Configuration, secrets: Mapping[str, str]) -> Iterator
     for agency in configuration.agencies:
         for line in agency.lines:
             yield Phone(line, agency.display_name, line, "from-agency", "id", secrets[line])
+    yield Phone(DRILL_ACCOUNT, "Drill", DRILL_ACCOUNT, "from-operator", "id", secrets[DRILL_ACCOUNT])
 
 
 def _values(configuration: Configuration, place: Place) -> dict[str, object]:
@@ -121,6 +124,8 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "queues": configuration.queues,
         "operators": configuration.operators,
         "phones": list(phones(configuration, place.phone_secrets)),
+        "drill_account": DRILL_ACCOUNT,
+        "drill_penalty": _DRILL_PENALTY,
         "default_queue": configuration.default_queue,
     }
 
@@ -142,14 +147,18 @@ def _check_names(configuration: Configuration) -> None:
         raise ConfigurationInvalid(
             f"The default queue {configuration.default_queue!r} does not exist: 112 would ring nobody. Create it first."
         )
-    _check_unique(configuration.operators)
+    extensions = [(operator.extension, f"operator {operator.name}") for operator in configuration.operators]
+    _check_unique("extension", extensions)
+    # One duplicate account, and Asterisk drops every account of the file.
+    accounts = [(trunk.name, f"trunk {trunk.name}") for trunk in configuration.trunks]
+    accounts += [(operator.name, f"operator {operator.name}") for operator in configuration.operators]
+    accounts += [(line, f"line of {agency.name}") for agency in configuration.agencies for line in agency.lines]
+    _check_unique("SIP account", [*accounts, (DRILL_ACCOUNT, "drill")])
 
 
-def _check_unique(operators: tuple[Operator, ...]) -> None:
+def _check_unique(what: str, named: list[tuple[str, str]]) -> None:
     seen: dict[str, str] = {}
-    for operator in operators:
-        other = seen.setdefault(operator.extension, operator.name)
-        if other != operator.name:
-            raise ConfigurationInvalid(
-                f"Operators {other!r} and {operator.name!r} both have extension {operator.extension}: change one."
-            )
+    for name, owner in named:
+        if name in seen:
+            raise ConfigurationInvalid(f"The {what} {name!r} is used twice, by {seen[name]} and {owner}: change one.")
+        seen[name] = owner

@@ -1,0 +1,170 @@
+"""What must stand before Asterisk starts: tables, a first configuration, secrets, rendered files."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pbx112.domain.configuration import Configuration
+from pbx112.domain.demo import DEMO_CENTRE, DRILL_ACCOUNT
+from pbx112.domain.errors import Pbx112Error
+from pbx112.host.asterisk import AsteriskInstall, find_asterisk, has_system_asterisk
+from pbx112.host.debian import ensure_tools
+from pbx112.host.folders import write_whole
+from pbx112.host.prompts import ensure_prompts
+from pbx112.host.secrets import Secrets, ensure_secrets, read_secrets
+from pbx112.pbx.layout import Installed, prepare_folders, run_dir, write_files
+from pbx112.pbx.render import Place, render
+from pbx112.services.users import ensure_users
+from pbx112.settings import Settings
+from pbx112.storage.configuration import load_configuration, save_configuration
+from pbx112.storage.engine import make_engine, transaction
+from pbx112.storage.migrate import migrate
+
+Progress = Callable[[str], None]
+
+
+class NotPrepared(Pbx112Error):
+    """Something that a start makes is not there yet."""
+
+    slug = "not-prepared"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What stands ready: `first_start` is True when this start made the demo centre."""
+
+    configuration: Configuration
+    secrets: Secrets
+    install: AsteriskInstall
+    place: Place
+    first_start: bool
+    changed: list[str]
+
+
+async def setup(settings: Settings, progress: Progress) -> None:
+    """Fetch Asterisk and the tools when the machine lacks them, and make the prompts."""
+    if settings.asterisk is None and not has_system_asterisk():
+        await asyncio.to_thread(ensure_tools, settings.runtime_dir, progress)
+    await asyncio.to_thread(
+        ensure_prompts, prompts_dir(settings), settings.runtime_dir, settings.state_dir / "sounds", progress
+    )
+
+
+async def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Migrate, make the demo centre on an empty database, and render Asterisk's files."""
+    progress("Bringing the database to this version's tables ...")
+    await migrate(migration_url(settings), migrations=settings.home / "migrations")
+    install = find_asterisk(settings.asterisk, settings.runtime_dir)
+    configuration, secrets, first_start = await _centre(settings)
+    place = make_place(settings, install, secrets)
+    intake = [sys.executable, "-I", "-m", "pbx112.agi.classic", str(settings.applied_file), configuration.default_queue]
+    prepare_folders(place, Installed(install.data_dir, prompts_dir(settings)), intake)
+    changed = write_files(place.etc_dir, render(configuration, place, settings.home))
+    write_whole(settings.applied_file, json.dumps(configuration.to_json(), indent=1).encode(), 0o640)
+    return Prepared(configuration, secrets, install, place, first_start, changed)
+
+
+async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
+    engine = make_engine(database_url(settings))
+    try:
+        async with transaction(engine) as connection:
+            stored = await load_configuration(connection)
+            configuration = stored or DEMO_CENTRE
+            demo_secret = settings.demo_secret.get_secret_value() if settings.demo_secret else None
+            secrets = ensure_secrets(
+                settings.secrets_file,
+                phones=_accounts(configuration),
+                users=["admin", "supervisor", "auditor", *(operator.name for operator in configuration.operators)],
+                demo_secret=demo_secret,
+            )
+            if stored is None:
+                await save_configuration(connection, configuration, who="first start")
+            await ensure_users(connection, configuration, lambda name: secrets.users[name])
+            return configuration, secrets, stored is None
+    finally:
+        await engine.dispose()
+
+
+def make_place(settings: Settings, install: AsteriskInstall, secrets: Secrets) -> Place:
+    """Where this node's Asterisk stands, from the settings."""
+    base = settings.asterisk_dir
+    tls = settings.state_dir / "tls"
+    return Place(
+        node=settings.node,
+        lang=settings.lang,
+        base_dir=base,
+        run_dir=run_dir(base),
+        modules_dir=install.modules_dir,
+        moh_dir=prompts_dir(settings) / "moh",
+        sip=settings.sip_bind,
+        agi=settings.agi_bind,
+        ami=settings.ami_bind,
+        rtp=settings.rtp_range,
+        cert_file=tls / "pbx112.crt",
+        key_file=tls / "pbx112.key",
+        ami_secret=secrets.ami,
+        ami_apply_secret=secrets.ami_apply,
+        phone_secrets=secrets.phones,
+    )
+
+
+def prompts_dir(settings: Settings) -> Path:
+    """Where the spoken prompts and the comfort music are made."""
+    return settings.runtime_dir / "prompts"
+
+
+def applied_configuration(settings: Settings) -> Configuration:
+    """The configuration that Asterisk runs with, from disk: no database is needed. Raises NotPrepared."""
+    try:
+        return Configuration.from_json(json.loads(settings.applied_file.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise NotPrepared(
+            f"No configuration was applied yet ({settings.applied_file} is missing): run `pbx112 prepare`, "
+            "or `make run`, which does it."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotPrepared(
+            f"The applied configuration {settings.applied_file} cannot be read ({error}): run `pbx112 prepare`."
+        ) from error
+
+
+def database_url(settings: Settings) -> str:
+    """The service's database: PBX112_DATABASE_URL, else the embedded server that runs for this state folder."""
+    if settings.database_url:
+        return settings.database_url
+    return _embedded_urls(settings)["service"]
+
+
+def migration_url(settings: Settings) -> str:
+    """The owner's way to the same database: PBX112_MIGRATION_URL, else the service's, else the embedded one's."""
+    if settings.migration_url or settings.database_url:
+        return settings.migration_url or settings.database_url or ""
+    return _embedded_urls(settings)["owner"]
+
+
+def embedded_urls_file(settings: Settings) -> Path:
+    """Where `make run` leaves the embedded server's addresses for the other commands."""
+    return settings.state_dir / "database.json"
+
+
+def _embedded_urls(settings: Settings) -> dict[str, str]:
+    try:
+        urls: dict[str, str] = json.loads(embedded_urls_file(settings).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotPrepared(
+            "No database is known: start the system (make run), or set PBX112_DATABASE_URL to a PostgreSQL server."
+        ) from error
+    return urls
+
+
+def token_secret(settings: Settings) -> str:
+    """The key that signs bearer tokens."""
+    return read_secrets(settings.secrets_file).token
+
+
+def _accounts(configuration: Configuration) -> list[str]:
+    lines = [line for agency in configuration.agencies for line in agency.lines]
+    return [*(operator.name for operator in configuration.operators), *lines, DRILL_ACCOUNT]
