@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     migration_url: str | None = None
     http_bind: BindField = Bind(("127.0.0.1", 8112))
     agi_bind: BindField = Bind(("127.0.0.1", 4573))
+    agi_ask: BindField | None = None
     ami_bind: BindField = Bind(("127.0.0.1", 5038))
     sip_bind: BindField = Bind(("127.0.0.1", 5060))
     rtp_range: Annotated[tuple[int, int], BeforeValidator(_range)] = (20000, 20999)
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
                 base = Path.cwd() if name == "home" else self.home
                 object.__setattr__(self, name, (base / path).resolve())
         return self
+
+    @property
+    def intake_address(self) -> Bind:
+        """Where Asterisk asks for the intake: PBX112_AGI_ASK when something stands between, else PBX112_AGI_BIND."""
+        return self.agi_ask or self.agi_bind
 
     @property
     def asterisk_dir(self) -> Path:

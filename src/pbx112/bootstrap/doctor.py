@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 from cryptography import x509
 
-from pbx112.bootstrap.prepare import applied_configuration, database_url
-from pbx112.domain.demo import DEMO_CENTRE
+from pbx112.bootstrap.prepare import applied_configuration, database_url, migration_url
+from pbx112.domain.demo import is_demo
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import find_asterisk
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine, ping
-from pbx112.storage.migrate import current_revision, head_revision
+from pbx112.storage.migrate import check_migrations
 
 _DEADLINE_SECONDS = 5.0
 _LEAST_FREE_BYTES = 2 * 1024**3
@@ -87,7 +87,7 @@ async def _configuration(settings: Settings) -> str:
         f"{len(configuration.trunks)} trunks, {len(configuration.queues)} queues, "
         f"{len(configuration.operators)} operators, {len(configuration.agencies)} agencies"
     )
-    if {trunk.name for trunk in configuration.trunks} == {trunk.name for trunk in DEMO_CENTRE.trunks}:
+    if is_demo(configuration):
         return f"The DEMO centre: {counted}. Its carriers are loopback addresses; no real call can arrive."
     return f"{counted}."
 
@@ -126,13 +126,12 @@ async def _database(settings: Settings) -> str:
     engine = make_engine(database_url(settings), pool_size=1)
     try:
         await ping(engine)
-        revision = await current_revision(database_url(settings))
+        differences = await check_migrations(migration_url(settings), migrations=settings.home / "migrations")
     finally:
         await engine.dispose()
-    head = head_revision(settings.home / "migrations")
-    if revision != head:
-        raise _Ill(f"Its tables are at {revision}, this version wants {head}.", "Run `pbx112 migrate`.")
-    return f"Answers; tables at {revision}."
+    if differences:
+        raise _Ill(f"Its tables are not this version's: {differences[0]}", "Run `pbx112 migrate`.")
+    return "Answers; its tables are this version's."
 
 
 async def _journal(settings: Settings) -> str:

@@ -24,6 +24,7 @@ from pbx112.storage.engine import make_engine, transaction
 from pbx112.storage.migrate import migrate
 
 Progress = Callable[[str], None]
+AMI_USER = "pbx112"
 
 
 class NotPrepared(Pbx112Error):
@@ -100,7 +101,7 @@ def make_place(settings: Settings, install: AsteriskInstall, secrets: Secrets) -
         modules_dir=install.modules_dir,
         moh_dir=prompts_dir(settings) / "moh",
         sip=settings.sip_bind,
-        agi=settings.agi_bind,
+        agi=settings.intake_address,
         ami=settings.ami_bind,
         rtp=settings.rtp_range,
         cert_file=tls / "pbx112.crt",
@@ -109,6 +110,12 @@ def make_place(settings: Settings, install: AsteriskInstall, secrets: Secrets) -
         ami_apply_secret=secrets.ami_apply,
         phone_secrets=secrets.phones,
     )
+
+
+def asterisk_argv(settings: Settings) -> list[str]:
+    """How to run Asterisk on this state folder; `-f` or `-rx` follow."""
+    install = find_asterisk(settings.asterisk, settings.runtime_dir)
+    return [*install.argv, "-C", str(settings.asterisk_dir / "etc" / "asterisk.conf")]
 
 
 def prompts_dir(settings: Settings) -> Path:

@@ -107,7 +107,7 @@ async def _keep_database(server: EmbeddedPostgres) -> None:
 
 async def _start_asterisk(settings: Settings, prepared: Prepared, tasks: asyncio.TaskGroup) -> None:
     log_file = settings.state_dir / "log" / "asterisk.out"
-    argv = [*prepared.install.argv, "-C", str(prepared.place.etc_dir / "asterisk.conf"), "-f"]
+    argv = [*asterisk_argv(settings), "-f"]
 
     async def start() -> Child:
         child = Child("Asterisk", argv, log_file=log_file)

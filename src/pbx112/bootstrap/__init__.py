@@ -1,0 +1,1 @@
+"""The roof: the only place that builds the rooms and connects them."""

@@ -1,0 +1,172 @@
+"""Fail open: whatever the intake does, the caller is in the queue within 1.5 s, and the record says who took him in."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pbx112.host.softphone_client import Softphone
+from tests.support.centre import Centre, Record, running_centre
+
+ASK_PORT = 24_900
+MOST_SECONDS = 1.5
+NUMBER = "+628123456789"
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take the call and say nothing."""
+    await asyncio.sleep(30)
+
+
+async def die_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close before reading a byte."""
+    writer.close()
+
+
+async def die_midway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Set a variable, then close: Asterisk calls that a success."""
+    await reader.readuntil(b"\n\n")
+    writer.write(b'SET VARIABLE PBX112_QUEUE "112"\n')
+    await reader.readline()
+    writer.close()
+
+
+async def one_byte_a_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer, but far too slowly."""
+    await reader.readuntil(b"\n\n")
+    for byte in b'SET VARIABLE PBX112_QUEUE "112"\n':
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(1)
+
+
+async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Talk nonsense without end."""
+    while True:
+        writer.write(b"\x00\xff nonsense \n" * 100)
+        await writer.drain()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def faulty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
+    """A centre whose Asterisk asks a port that these tests answer (or do not)."""
+    folder = tmp_path_factory.mktemp("faulty")
+    async with running_centre(folder, worker=5, PBX112_AGI_ASK=f"127.0.0.1:{ASK_PORT}") as centre:
+        yield centre
+
+
+@contextlib.asynccontextmanager
+async def answering(peer: Peer | None) -> AsyncIterator[None]:
+    """This peer stands at the port; None: nobody does."""
+    if peer is None:
+        yield
+        return
+    open_now: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        open_now.add(task)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await peer(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", ASK_PORT)
+    try:
+        yield
+    finally:
+        server.close()
+        for task in open_now:
+            task.cancel()
+        await asyncio.gather(*open_now, return_exceptions=True)
+
+
+async def place(centre: Centre) -> Record:
+    """One call with nobody logged in; its record."""
+    async with Softphone.start("127.0.0.2", user=NUMBER) as caller:
+        placed = await caller.call(centre.invite_uri, headers={"P-Asserted-Identity": f"<sip:{NUMBER}@x.example>"})
+        await caller.wait_for("early", 4)
+        await asyncio.sleep(0.3)
+        await caller.hangup()
+        return await centre.record(placed.sip_call_id)
+
+
+def seconds_to_queue(record: Record) -> float:
+    """From the INVITE's arrival to the queue."""
+    queued, received = (datetime.fromisoformat(record[name]) for name in ("queued_at", "received_at"))
+    return (queued - received).total_seconds()
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [None, hang, die_at_once, die_midway, one_byte_a_second, babble],
+    ids=lambda p: getattr(p, "__name__", "refused"),
+)
+async def test_given_a_faulty_intake_when_112_is_called_then_the_classic_script_takes_over(
+    faulty: Centre, peer: Peer | None
+) -> None:
+    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    async with answering(peer):
+        record = await place(faulty)
+    assert record["intake"] == "classic"
+    assert record["caller"]["number"] == NUMBER
+    assert seconds_to_queue(record) < MOST_SECONDS
+    assert await faulty.channels() == 0
+
+
+async def test_given_a_hung_intake_when_a_second_caller_comes_then_he_does_not_wait_for_it_again(
+    faulty: Centre,
+) -> None:
+    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    async with answering(hang):
+        first = await place(faulty)
+        second = await place(faulty)
+    assert seconds_to_queue(first) >= 0.8
+    assert seconds_to_queue(second) < 0.8
+
+
+@pytest.mark.parametrize("script", ["exit 1", "sleep 20", "kill -9 $$"])
+async def test_given_both_intakes_broken_when_112_is_called_then_the_dialplan_alone_takes_the_call(
+    faulty: Centre, script: str
+) -> None:
+    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    wrapper: Path = faulty.settings.asterisk_dir / "agi-bin" / "pbx112-intake"
+    whole = wrapper.read_text()
+    try:
+        wrapper.write_text(f"#!/bin/sh\n{script}\n")
+        async with answering(hang):
+            record = await place(faulty)
+    finally:
+        wrapper.write_text(whole)
+    assert record["intake"] == "none"
+    assert record["queue"] == "112"
+    assert record["trunk"] == "carrier-a"
+    assert (record["caller"]["class"], record["caller"]["number"]) == ("asserted", NUMBER)
+    assert seconds_to_queue(record) < MOST_SECONDS
+
+
+async def test_given_the_service_stopped_when_112_is_called_then_the_call_is_answered_and_recorded_later(
+    faulty: Centre,
+) -> None:
+    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    service = faulty.child("pbx112", "serve")
+    async with Softphone.start("127.0.0.2", user=NUMBER) as caller, Softphone.start("127.0.0.1") as operator:
+        await faulty.log_in(operator, "op1")
+        service.suspend()
+        try:
+            placed = await caller.call(faulty.invite_uri)
+            await operator.wait_incoming(3)
+            await operator.answer()
+            await caller.wait_for("confirmed", 3)
+            await caller.hangup()
+            await operator.wait_for("disconnected", 3)
+            await faulty.dial(operator, "*12")
+        finally:
+            service.resume()
+        record = await faulty.record(placed.sip_call_id)
+    assert (record["outcome"], record["operator"]) == ("answered", "op1")
