@@ -1,0 +1,142 @@
+"""The web door over fakes of its ports, and tokens to knock with. The engine points nowhere unless a test gives one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pbx112.api.app import make_app
+from pbx112.api.parts import ApiParts
+from pbx112.api.tokens import make_token
+from pbx112.domain.configuration import Membership
+from pbx112.domain.demo import DEMO_CENTRE
+from pbx112.domain.errors import Pbx112Error
+from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
+from pbx112.services.feed import Feed
+from pbx112.services.health import PartHealth
+from pbx112.services.metrics import Metrics
+from pbx112.services.users import Role
+from pbx112.storage.engine import make_engine
+
+SECRET = "a secret of these tests, long enough for HS256"
+NOW = datetime(2025, 1, 31, 10, 0, 0, 5, tzinfo=UTC)
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@dataclass
+class FakeTelephone:
+    """Remembers the commands; `error` is what each raises."""
+
+    connected: bool = True
+    error: Pbx112Error | None = None
+    commands: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def queue_add(self, queue: str, operator: str, penalty: int) -> None:
+        self._do("add", queue, operator, penalty)
+
+    async def queue_remove(self, queue: str, operator: str) -> None:
+        self._do("remove", queue, operator)
+
+    async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
+        self._do("pause", operator, paused, reason)
+
+    def _do(self, *command: Any) -> None:
+        self.commands.append(command)
+        if self.error is not None:
+            raise self.error
+
+
+@dataclass
+class FakeLive:
+    """A live state to set."""
+
+    state: LiveState = field(default_factory=LiveState)
+
+
+@dataclass(frozen=True)
+class FakeLag:
+    """A journal that keeps up."""
+
+    bytes_behind: int = 0
+    oldest_unread_ms: int | None = None
+    last_commit_at: datetime | None = NOW
+    healthy: bool = True
+    problem: str | None = None
+
+
+BUSY = LiveState(
+    at=NOW,
+    connected=True,
+    asterisk_version="22.10.1",
+    channels=3,
+    queues=(
+        LiveQueue(
+            "112",
+            members=(
+                LiveMember("op1", "inuse", calls_taken=2, logged_in_at=NOW),
+                LiveMember("op2", "not_inuse", paused=True, paused_reason="makan", logged_in_at=NOW),
+                LiveMember("op3", "unavailable"),
+            ),
+            waiting=(LiveWaiting("node1-1738317600.7", "PJSIP/carrier-a-00000007", 1, NOW),),
+        ),
+    ),
+)
+
+
+def nowhere() -> AsyncEngine:
+    """A database that is away: every use is refused at once."""
+    return make_engine(NOWHERE)
+
+
+def make_parts(engine: AsyncEngine | None = None, **changes: Any) -> ApiParts:
+    """Parts of the demo centre with the board BUSY."""
+    configuration = replace(
+        DEMO_CENTRE,
+        operators=(
+            replace(DEMO_CENTRE.operators[0], memberships=(Membership("112", 3),)),
+            *DEMO_CENTRE.operators[1:3],
+            replace(DEMO_CENTRE.operators[3], memberships=()),
+        ),
+    )
+    parts = ApiParts(
+        engine=engine or nowhere(),
+        telephone=FakeTelephone(),
+        live=FakeLive(BUSY),
+        journal=FakeLag,
+        agi=lambda: PartHealth("agi", True, "Listens."),
+        configuration=lambda: configuration,
+        feed=Feed(),
+        metrics=Metrics(),
+        token_secret=SECRET,
+        node="node1",
+        timezone="Asia/Jakarta",
+        lang="id",
+        version="0.1.0",
+        started_at=NOW,
+        demo=True,
+    )
+    return replace(parts, **changes)
+
+
+def client_of(parts: ApiParts) -> httpx.AsyncClient:
+    """A client of the app, without sockets."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(make_app(parts)), base_url="http://pbx112")
+
+
+def bearer(role: Role | str = Role.ADMIN, operator: str | None = None, name: str | None = None) -> dict[str, str]:
+    """Headers of a user with this role."""
+    token = make_token(SECRET, name or str(role), Role(role), operator)
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def until(true: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Wait until it is so. Raises TimeoutError when it does not become so."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - what is waited for belongs to others and has no event
+            await asyncio.sleep(0.01)
