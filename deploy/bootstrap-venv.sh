@@ -41,7 +41,7 @@ find_python() {
     have="$(python3 -V 2>/dev/null || echo 'no python3')"
     die "pbx112 needs Python 3.11 or 3.12, and this machine has $have." \
         "(Newer ones do not do: the drill call's softphone, pjsua2-python, is published for 3.11 and 3.12 only.)" \
-        "Debian 12: apt-get install python3.  Ubuntu 24.04: apt-get install python3.12." \
+        "Debian 12 and Ubuntu 24.04 have it: apt-get install python3." \
         "Elsewhere: install uv (https://docs.astral.sh/uv/), run 'uv python install 3.12', and try again."
 }
 
@@ -65,8 +65,9 @@ fetch_pip() {
             apt-config dump | grep -E '^Acquire::(http|https|ForceIPv[46])[: ]' || :
         } >"$folder/apt.conf"
         if ! {
-            APT_CONFIG="$top/apt.conf" apt-get -q update &&
-                (cd "$folder" && APT_CONFIG="$top/apt.conf" apt-get -q download python3-pip-whl) &&
+            # One source of several that is away or out of date does not matter if the package is to be had.
+            APT_CONFIG="$top/apt.conf" apt-get -q update || :
+            (cd "$folder" && APT_CONFIG="$top/apt.conf" apt-get -q download python3-pip-whl) &&
                 dpkg-deb -x "$folder"/python3-pip-whl_*.deb "$folder"
         } >"$folder.log" 2>&1; then
             tail -n 15 "$folder.log" >&2

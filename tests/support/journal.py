@@ -8,6 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pbx112.domain.events import JournalEvent
+from pbx112.journal.parse import parse
+from pbx112.journal.split import split
+
 BASE = 1_795_282_659
 """The second at which scripted calls begin."""
 
@@ -36,8 +40,8 @@ def line(
     micros = round(at * 1_000_000) if not isinstance(at, str) else 0
     time = at if isinstance(at, str) else f"{BASE + micros // 1_000_000}.{micros % 1_000_000:06d}"
     said = extra if isinstance(extra, str) else json.dumps(extra, separators=(",", ":"))
-    fields = (kind, time, name, num, num, "112", exten, context, channel, app, data, "")
-    fields += (unique, linked or unique, peer, "", "", said)
+    fields = [kind, time, name, num, num, "112", exten, context, channel, app, data, ""]
+    fields += [unique, linked or unique, peer, "", "", said]
     return ",".join('"' + field.replace('"', '""') + '"' for field in fields) + "\n"
 
 
@@ -95,7 +99,9 @@ class Script:
     def rings(self, at: float, name: str = "op1", leg: int = 1) -> list[str]:
         return [self.on_operator("CHAN_START", at, name, leg)]
 
-    def gives_up_ringing(self, at: float, name: str = "op1", leg: int = 1, *, cause: int = 26, source: str = "") -> list[str]:
+    def gives_up_ringing(
+        self, at: float, name: str = "op1", leg: int = 1, *, cause: int = 26, source: str = ""
+    ) -> list[str]:
         ended = {"hangupcause": cause, "hangupsource": source, "dialstatus": ""}
         return [self.on_operator("HANGUP", at, name, leg, extra=ended), self.on_operator("CHAN_END", at, name, leg)]
 
@@ -145,6 +151,19 @@ class Script:
             *self.gives_up_ringing(3.0),
             *self.ends(3.001, cause=0),
         ]
+
+
+def events_of(data: bytes | str | Iterable[str]) -> list[JournalEvent]:
+    """The events of a journal, in its order; every byte of it must be good."""
+    if not isinstance(data, (bytes, str)):
+        data = "".join(data)
+    raw = data.encode() if isinstance(data, str) else data
+    pieces, covered = split(raw, most=len(raw))
+    assert covered == len(raw)
+    assert not [piece.fault for piece in pieces if piece.fault]
+    parsed = [parse(piece) for piece in pieces]
+    assert not [one.fault for one in parsed if one.fault]
+    return [one.event for one in parsed]
 
 
 def append(path: Path, lines: Iterable[str]) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbx112.api.app import make_app
@@ -140,3 +144,26 @@ async def until(true: Callable[[], bool], *, seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for belongs to others and has no event
             await asyncio.sleep(0.01)
+
+
+class QuietServer(uvicorn.Server):
+    """Uvicorn that leaves the test run's signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+@asynccontextmanager
+async def served(parts: ApiParts) -> AsyncIterator[str]:
+    """The app behind a real server on loopback; gives `host:port`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(make_app(parts), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = QuietServer(config)
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    await until(lambda: server.started)
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running

@@ -17,7 +17,7 @@ from pbx112.domain.demo import is_demo
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import find_asterisk
 from pbx112.settings import Settings
-from pbx112.storage.engine import make_engine, ping
+from pbx112.storage.engine import check, make_engine
 from pbx112.storage.migrate import check_migrations
 
 _DEADLINE_SECONDS = 5.0
@@ -125,7 +125,7 @@ async def _intake(settings: Settings) -> str:
 async def _database(settings: Settings) -> str:
     engine = make_engine(database_url(settings), pool_size=1)
     try:
-        await ping(engine)
+        await check(engine)
         differences = await check_migrations(migration_url(settings), migrations=settings.home / "migrations")
     finally:
         await engine.dispose()

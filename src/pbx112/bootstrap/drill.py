@@ -9,10 +9,10 @@ from typing import Any
 from pbx112.bootstrap.prepare import database_url
 from pbx112.domain.demo import DRILL_ACCOUNT, DRILL_SOURCE
 from pbx112.domain.errors import Pbx112Error
-from pbx112.host.drill import DrillPlan, DrillResult, place_drill
+from pbx112.host.drill import DrillFailed, DrillPlan, DrillResult, place_drill
 from pbx112.host.secrets import read_secrets
 from pbx112.settings import Settings
-from pbx112.storage.calls import CallFilter, list_calls
+from pbx112.storage.call_list import CallFilter, list_calls
 from pbx112.storage.engine import make_engine, reading
 
 DRILL_NUMBER = "+628112112112"
@@ -50,6 +50,8 @@ async def drill(settings: Settings, progress: Callable[[str], None]) -> DrillOut
     record = await _record_of(settings, result.sip_call_id)
     outcome = DrillOutcome(result, record, round((time.monotonic() - ended) * 1000))
     _tell(outcome, progress)
+    if not result.passed:
+        raise DrillFailed("they talked", "one did not hear the other", "RTP: the port range and the firewall")
     return outcome
 
 
@@ -62,7 +64,7 @@ async def _record_of(settings: Settings, sip_call_id: str) -> dict[str, Any]:
                 page = await list_calls(connection, CallFilter(drill=True), cursor=None, limit=20)
             for record in page.items:
                 if record["sip_call_id"] == sip_call_id and record["state"] == "ended":
-                    return record
+                    return dict(record)
             await asyncio.sleep(0.02)
     finally:
         await engine.dispose()

@@ -1,16 +1,18 @@
 """What must stand before Asterisk starts: tables, a first configuration, secrets, rendered files."""
 
-import asyncio
+import compileall
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pbx112
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.demo import DEMO_CENTRE, DRILL_ACCOUNT
 from pbx112.domain.errors import Pbx112Error
-from pbx112.host.asterisk import AsteriskInstall, find_asterisk, has_system_asterisk
+from pbx112.host.asterisk import AsteriskInstall, find_asterisk, missing_tools
+from pbx112.host.command import in_thread
 from pbx112.host.debian import ensure_tools
 from pbx112.host.folders import write_whole
 from pbx112.host.prompts import ensure_prompts
@@ -46,10 +48,10 @@ class Prepared:
 
 
 async def setup(settings: Settings, progress: Progress) -> None:
-    """Fetch Asterisk and the tools when the machine lacks them, and make the prompts."""
-    if settings.asterisk is None and not has_system_asterisk():
-        await asyncio.to_thread(ensure_tools, settings.runtime_dir, progress)
-    await asyncio.to_thread(
+    """Fetch Asterisk and the tools when the machine lacks any, and make the prompts."""
+    if missing_tools(settings.runtime_dir):
+        await in_thread(ensure_tools, settings.runtime_dir, progress)
+    await in_thread(
         ensure_prompts, prompts_dir(settings), settings.runtime_dir, settings.state_dir / "sounds", progress
     )
 
@@ -61,11 +63,21 @@ async def prepare(settings: Settings, progress: Progress) -> Prepared:
     install = find_asterisk(settings.asterisk, settings.runtime_dir)
     configuration, secrets, first_start = await _centre(settings)
     place = make_place(settings, install, secrets)
-    intake = [sys.executable, "-I", "-m", "pbx112.agi.classic", str(settings.applied_file), configuration.default_queue]
-    prepare_folders(place, Installed(install.data_dir, prompts_dir(settings)), intake)
+    intake = _classic_intake(settings, configuration)
+    prepare_folders(place, Installed(install.data_dir, install.sounds_dir, prompts_dir(settings)), intake)
     changed = write_files(place.etc_dir, render(configuration, place, settings.home))
     write_whole(settings.applied_file, json.dumps(configuration.to_json(), indent=1).encode(), 0o640)
     return Prepared(configuration, secrets, install, place, first_start, changed)
+
+
+def _classic_intake(settings: Settings, configuration: Configuration) -> list[str]:
+    """How Asterisk starts the classic script. Compiled now: Asterisk's user may not be able to keep the byte code."""
+    package = Path(pbx112.__file__).parent
+    for folder in ("agi", "domain", "services"):
+        compileall.compile_dir(package / folder, quiet=2)
+    script = package / "agi" / "classic.py"
+    arguments = [str(settings.applied_file), configuration.default_queue, settings.node]
+    return [sys.executable, "-I", "-S", str(script), *arguments]
 
 
 async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
@@ -82,7 +94,7 @@ async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
                 demo_secret=demo_secret,
             )
             if stored is None:
-                await save_configuration(connection, configuration, who="first start")
+                configuration = await save_configuration(connection, configuration, who="first start")
             await ensure_users(connection, configuration, lambda name: secrets.users[name])
             return configuration, secrets, stored is None
     finally:

@@ -87,9 +87,8 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
     engine = make_engine(database_url(settings))
     metrics, feed = Metrics(), Feed()
     host, port = settings.ami_bind
-    ami = AmiLink(host, port, AMI_USER, secrets.ami)
+    ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=lambda _: live.changed())
     live = LivePublisher(feed, lambda: live_view(configuration, ami.state, settings.node))
-    ami.on_change = lambda _: live.changed()
     agi = AgiServer(
         settings.agi_bind,
         {"intake": AgiIntake(lambda: configuration, settings.node)},

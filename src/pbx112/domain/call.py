@@ -1,13 +1,14 @@
 """`record = fold(events)`: a call record is a pure function of its call's journal events."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from pbx112.domain import events as kinds
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify
-from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent
+from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent, in_order
 from pbx112.domain.record import (
     CallRecord,
     CallState,
@@ -22,16 +23,15 @@ from pbx112.domain.record import (
 _OPERATOR_CHANNEL = re.compile(r"^PJSIP/(?P<account>[^/@]+)-[0-9a-f]{8}$")
 _BUSY_CAUSES = frozenset({17, 21})  # Q.850: user busy, call rejected
 _NO_ANSWER_CAUSES = frozenset({0, 16, 18, 19, 26, 127})  # the ring ended on our side, or nobody lifted
-_NOT_DEFINED = 0
 
 
 def fold(node: str, events: Iterable[JournalEvent]) -> CallRecord | None:
     """Fold one linked id's events into its record; None when they are not a 112 call from a trunk.
 
-    Lines of one call may stand a millisecond out of order in the journal: they are ordered by time here, and
-    by their place in the file where the time is the same (the caller passes them in that order).
+    The events come in the order of their place in the journal. Lines of one call may stand a millisecond out of
+    order there, so they are put in the order of their times.
     """
-    ordered = sorted(events, key=lambda event: event.at)
+    ordered = in_order(events)
     if not any(_is_arrival(event) for event in ordered):
         return None
     folding = _Folding(node, ordered[0].linked_id, received_at=_received_at(ordered))
@@ -61,10 +61,12 @@ class _Leg:
     result: OfferResult | None = None
     ended_at: datetime | None = None
 
-    def offer(self) -> Offer:
-        until = self.answered_at or self.ended_at
+    def offer(self, call_ended_at: datetime | None) -> Offer:
+        """The ringing as it stands; no phone rings on for a call that has ended, whatever lines are missing."""
+        until = self.answered_at or self.ended_at or call_ended_at
         ring_ms = _ms(until - self.at) if until is not None else None
-        return Offer(self.operator, self.at, self.result, ring_ms)
+        ended = OfferResult.NO_ANSWER if until is not None else None
+        return Offer(self.operator, self.at, self.result or ended, ring_ms)
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ class _Folding:
             talk_ms=_ms(self.talked) if self.answered_at and self.ended_at else None,
             hangup_cause=self.cause,
             hangup_by=self._hangup_by(),
-            offers=tuple(leg.offer() for leg in self.legs.values()),
+            offers=tuple(leg.offer(self.ended_at) for leg in self.legs.values()),
         )
 
     def _state(self) -> CallState:
@@ -143,7 +145,9 @@ class _Folding:
     def _hangup_by(self) -> HangupBy | None:
         if self.ended_at is None:
             return None
-        if not self.lost and self.hangup_source == self.caller_channel:
+        if self.lost or not self.hangup_source:
+            return HangupBy.SYSTEM
+        if self.hangup_source == self.caller_channel:
             return HangupBy.CALLER
         if any(leg.channel == self.hangup_source for leg in self.legs.values()):
             return HangupBy.OPERATOR
@@ -162,37 +166,39 @@ def _channel_started(call: _Folding, event: JournalEvent) -> None:
 def _arrived(call: _Folding, event: JournalEvent) -> None:
     facts = event.extra
     call.caller_channel = call.caller_channel or event.channel
-    call.sip_call_id = facts.get("sip_call_id") or None
-    call.trunk = facts.get("trunk") or None
+    call.sip_call_id = _text(facts, "sip_call_id") or None
+    call.trunk = _text(facts, "trunk") or None
     call.drill = bool(facts.get("drill"))
     identity = SipIdentity(
-        asserted=facts.get("asserted", ""), from_=facts.get("from", ""), contact=facts.get("contact", "")
+        asserted=_text(facts, "asserted"), from_=_text(facts, "from"), contact=_text(facts, "contact")
     )
     call.arrival = classify(identity, trusted=bool(facts.get("trusted")))
 
 
 def _taken_in(call: _Folding, event: JournalEvent) -> None:
     facts = event.extra
-    if facts.get("by") in {Intake.FASTAGI, Intake.CLASSIC}:
-        call.intake = Intake(facts["by"])
-    call.service = facts.get("service") or call.service
+    if _text(facts, "by") in {Intake.FASTAGI, Intake.CLASSIC}:
+        call.intake = Intake(_text(facts, "by"))
+    call.service = _text(facts, "service") or call.service
     raw = facts.get("caller")
-    if isinstance(raw, dict) and raw.get("class") in set(CallerClass):
+    if isinstance(raw, dict) and _text(raw, "class") in set(CallerClass):
+        warnings = raw.get("warnings")
         call.caller = Caller(
-            caller_class=CallerClass(raw["class"]),
-            number=raw.get("number"),
-            raw_number=raw.get("raw_number"),
-            callback_number=raw.get("callback_number"),
+            caller_class=CallerClass(_text(raw, "class")),
+            number=_text(raw, "number") or None,
+            raw_number=_text(raw, "raw_number") or None,
+            callback_number=_text(raw, "callback_number") or None,
             withheld=bool(raw.get("withheld")),
-            imei=raw.get("imei"),
-            cpc=raw.get("cpc"),
-            warnings=tuple(raw.get("warnings") or ()),
+            imei=_text(raw, "imei") or None,
+            cpc=_text(raw, "cpc") or None,
+            warnings=tuple(str(word) for word in warnings) if isinstance(warnings, list) else (),
         )
 
 
 def _queue_joined(call: _Folding, event: JournalEvent) -> None:
-    call.queue = event.extra.get("queue") or call.queue
-    call.priority = event.extra.get("priority", call.priority)
+    call.queue = _text(event.extra, "queue") or call.queue
+    priority = event.extra.get("priority")
+    call.priority = priority if isinstance(priority, int) else call.priority
 
 
 def _application_started(call: _Folding, event: JournalEvent) -> None:
@@ -231,10 +237,12 @@ def _bridge_left(call: _Folding, event: JournalEvent) -> None:
 
 def _hung_up(call: _Folding, event: JournalEvent) -> None:
     cause = event.extra.get("hangupcause")
+    if not isinstance(cause, int) or not 0 <= cause < 256:
+        cause = None
     source = str(event.extra.get("hangupsource", ""))
     if event.on_caller_channel:
         _end(call, event.at)
-        call.cause = cause if isinstance(cause, int) and cause != _NOT_DEFINED else None
+        call.cause = cause or None  # 0: not defined
         call.hangup_source = source
         return
     leg = call.legs.get(event.unique_id)
@@ -261,9 +269,6 @@ def _end(call: _Folding, at: datetime) -> None:
     if call.talking_since is not None:
         call.talked += max(at - call.talking_since, timedelta())
         call.talking_since = None
-    for leg in call.legs.values():
-        leg.ended_at = leg.ended_at or at
-        leg.result = leg.result or OfferResult.NO_ANSWER
 
 
 def _offer_result(cause: object, *, by_phone: bool) -> OfferResult:
@@ -272,6 +277,12 @@ def _offer_result(cause: object, *, by_phone: bool) -> OfferResult:
     if not by_phone or cause in _NO_ANSWER_CAUSES:
         return OfferResult.NO_ANSWER
     return OfferResult.UNAVAILABLE
+
+
+def _text(facts: Mapping[str, Any], name: str) -> str:
+    """A text of a payload; empty when it is absent or anything else: a payload must never stop a fold."""
+    value = facts.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _ms(duration: timedelta) -> int:

@@ -55,7 +55,9 @@ class Caller:
     warnings: tuple[str, ...] = ()
 
 
-_URI_USER = re.compile(r"(?:sips?|tel):([^@;>?\s,]*)", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ANGLED = re.compile(r"<([^<>]*)>")
+_URI_USER = re.compile(r"\s*(?:sips?|tel):([^@;>?\s,]*)", re.IGNORECASE)
 _BARE_ANONYMOUS = frozenset({"", "anonymous", "unavailable", "unknown", "restricted", "private", "withheld"})
 _IMEI = re.compile(r"urn:gsma:imei:([0-9-]{14,20})", re.IGNORECASE)
 _CPC = re.compile(r"[;?]cpc=([a-z-]{1,24})", re.IGNORECASE)
@@ -141,15 +143,21 @@ def _identity_source(identity: SipIdentity, trusted: bool) -> tuple[str, bool]:
 
 def _best_asserted(asserted: str) -> str:
     """Of several asserted identities (RFC 3325 allows a sip and a tel value) the first that has a number."""
-    for value in re.split(r"[,\n]", asserted):
-        user = _uri_user(value)
+    for uri in _uris(asserted):
+        user = _uri_user(uri)
         if user and normalise(user) is not None:
-            return value
+            return uri
     return asserted
 
 
+def _uris(header: str) -> list[str]:
+    """The addresses of a header, without display names: a name in quotes may hold anything, a number too."""
+    bare = _QUOTED.sub("", header)
+    return _ANGLED.findall(bare) or re.split(r"[,\n]", bare)
+
+
 def _uri_user(header: str) -> str | None:
-    found = _URI_USER.search(header)
+    found = _URI_USER.match(_uris(header)[0])
     if found is None:
         return None
     user = unquote_to_bytes(found.group(1)).decode("utf-8", "replace")

@@ -36,3 +36,9 @@ DEMO_CENTRE = Configuration(
     ),
     default_queue="112",
 )
+
+
+def is_demo(configuration: Configuration) -> bool:
+    """True while the demo centre's carriers stand: loopback addresses, from which no real call can come."""
+    demo = {trunk.name: trunk.sources for trunk in DEMO_CENTRE.trunks if not trunk.drill}
+    return any(demo.get(trunk.name) == trunk.sources for trunk in configuration.trunks)

@@ -4,9 +4,9 @@ Source: https://docs.asterisk.org/Configuration/Reporting/Channel-Event-Logging-
 The user events that the dialplan and the intake add start with `PBX112_`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 ARRIVAL = "PBX112_ARRIVAL"
@@ -20,6 +20,9 @@ LOST = "PBX112_LOST"
 
 TRUNK_CONTEXT = "from-trunk"
 """The dialplan context where carriers' calls arrive; nothing else may start a channel there."""
+
+_DISORDER = timedelta(seconds=1)  # more than that is the clock, not the order of writing
+_LONGEST_SHIFT = timedelta(days=3650)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,25 @@ class JournalEvent:
     def on_caller_channel(self) -> bool:
         """True when the event happened on the channel that started the call."""
         return self.unique_id == self.linked_id
+
+
+def in_order(events: Iterable[JournalEvent]) -> list[JournalEvent]:
+    """Order events by time; a clock that was set back under the call must not put its end before its begin.
+
+    Lines behind such a step are moved on by it, so times and durations of the record go on from where they were.
+    """
+    lines: list[JournalEvent] = []
+    lost: list[JournalEvent] = []
+    newest: datetime | None = None
+    shift = timedelta()
+    for event in events:
+        if event.kind == LOST:
+            lost.append(event)  # it says "no end was written", so it counts after all that was
+            continue
+        at = event.at + shift
+        if newest is not None and newest - at > _DISORDER:
+            shift = min(shift + (newest - at), _LONGEST_SHIFT)
+            at = event.at + shift
+        newest = at if newest is None else max(newest, at)
+        lines.append(replace(event, at=at) if shift else event)
+    return sorted(lines, key=lambda event: event.at) + lost

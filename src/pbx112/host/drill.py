@@ -151,7 +151,9 @@ async def _dial_code(plan: DrillPlan, operator: Softphone, code: str) -> None:
     step = f"operator {plan.operator} dialled {code}"
     placed = await operator.call(f"sip:{code}@{plan.operator_door}")
     try:
+        # It is done when it is answered: the prompt behind it is for people.
         await operator.wait_for("confirmed", plan.step_deadline_s, placed.call)
+        await operator.hangup(placed.call)
         await operator.wait_for("disconnected", plan.step_deadline_s, placed.call)
     except CallOver as over:
         raise DrillFailed(step, _words(over.event), "the feature codes in the operators' dialplan context") from over

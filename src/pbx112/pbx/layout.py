@@ -22,9 +22,10 @@ _SOCKET_PATH_LIMIT = 90  # a Unix socket's path holds 107 bytes; "asterisk.ctl" 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The installed Asterisk's data folder and the sounds and music made for this centre."""
+    """The installed Asterisk's data and English sounds, and the sounds and music made for this centre."""
 
     data_dir: Path
+    sounds_dir: Path
     prompts_dir: Path
 
 
@@ -74,6 +75,9 @@ def _link_data(data: Path, installed: Installed) -> None:
     for language in ("id", "en"):
         folder = data / "sounds" / language
         folder.mkdir(exist_ok=True)
+        own = installed.sounds_dir / language
+        for entry in own.iterdir() if own.is_dir() else ():
+            _link(folder / entry.name, entry)
         _link(folder / "pbx112", installed.prompts_dir / "sounds" / language / "pbx112")
 
 

@@ -31,6 +31,17 @@ class Telephone(Protocol):
         ...
 
 
+class Reloader(Protocol):
+    """Makes Asterisk read its files again. It logs in only while a configuration is applied."""
+
+    async def reload(self, module: str) -> None:
+        """Reload one module, such as `app_queue.so`.
+
+        Raises AsteriskUnavailable, AsteriskRefused (in Asterisk's words) or OutcomeUnknown.
+        """
+        ...
+
+
 class LiveSource(Protocol):
     """The live state as Asterisk tells it now."""
 

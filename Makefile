@@ -1,0 +1,44 @@
+# Everything a newcomer types. `make` alone explains the targets.
+
+BIN := .venv/bin
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help run call test check format setup venv lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: venv ## build what is missing, start everything, place one drill call, stay up until Ctrl-C
+	@exec $(BIN)/pbx112 up
+
+call: venv ## place one more drill call against the running system
+	@exec $(BIN)/pbx112 drill
+
+test: setup ## run all tests (PYTEST_ARGS="-n 0 tests/unit" for a part)
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: venv ## lint, format, types, architecture
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: venv ## let ruff format and mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+setup: venv ## fetch what this machine lacks (Asterisk 22, tools), below .runtime/, and make the prompts
+	@$(BIN)/pbx112 setup
+
+venv: ## build .venv from requirements.lock
+	@deploy/bootstrap-venv.sh
+
+lock: ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev pyproject.toml \
+		-o requirements.lock --no-header
+
+clean: ## remove what can be built again; calls, recordings and settings in .runtime/state stay
+	rm -rf .venv .runtime/asterisk .runtime/pip .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf src/*.egg-info
+	find src tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,46 @@
+"""What the intake says to Asterisk, line by line, without a socket: FastAGI and the classic script speak the same."""
+
+import os
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from pbx112.agi.facts import journal_words
+from pbx112.agi.variables import read_answer, read_command, set_command
+from pbx112.domain import events
+from pbx112.domain.configuration import Configuration
+from pbx112.domain.record import Intake, call_id
+from pbx112.services.intake import UNREADABLE, Routing, route
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One AGI command line, without its line break.
+
+    With a `token`, the answer is the first line that starts with `200 result=1 (<token>`, and all lines
+    before it are to be thrown away: a caller can end the AGI environment early with percent-encoded line
+    breaks, and the rest of the environment would be taken for answers.
+    """
+
+    command: str
+    token: str = ""
+
+
+Conversation = Generator[Question, str, Routing]
+"""Yields questions, is sent the data (the text in parentheses) of each answer, returns the routing."""
+
+
+def converse(configuration: Configuration, node: str, by: Intake) -> Conversation:
+    """One call's intake: ask, decide, write the facts to the journal, set the variables."""
+    token = os.urandom(4).hex()
+    told = yield Question(read_command(token), token)
+    call = read_answer(told, token)
+    routing = route(call, configuration)
+    for word in journal_words(call, routing, by):
+        yield Question(f"EXEC CELGenUserEvent {events.INTAKE},{word}")
+    yield Question(set_command(routing, _call_id(node, call.linkedid), by))
+    return routing
+
+
+def _call_id(node: str, linkedid: str) -> uuid.UUID | None:
+    return None if not node or linkedid in {"", UNREADABLE} else call_id(node, linkedid)

@@ -1,0 +1,142 @@
+"""The AMI link: connected for ever, the live board kept, commands carried out.
+
+A connection goes through login, FullyBooted and a snapshot; then events keep the board, a ping each five seconds finds
+a half-open line, and a snapshot each minute mends what was missed. Whatever fails ends the connection, with the reason
+in `last_problem`, and the next one starts anew. Calls do not depend on any of this.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from pbx112.ami import commands, translate
+from pbx112.ami.client import Client
+from pbx112.ami.keeper import Keeper, LinkCounters
+from pbx112.ami.session import LinkBroke, LinkTimes, LoginRefused, Session
+from pbx112.domain.errors import AsteriskUnavailable, OutcomeUnknown
+from pbx112.domain.live import LiveChannel, LiveState
+
+log = structlog.get_logger(__name__)
+
+INBOX_LIMIT = 10_000
+"""Events that may wait for the board. More than that, and the link is dropped and a snapshot taken instead."""
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class AmiLink:
+    """The telephone line of one Asterisk. Implements Telephone and LiveSource.
+
+    `on_change` is called with each new state, on the event loop, after a batch of events; it must return at once.
+    `last_problem` is None while the link is up.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        username: str,
+        secret: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        on_change: Callable[[LiveState], None] | None = None,
+        times: LinkTimes | None = None,
+        inbox_limit: int = INBOX_LIMIT,
+    ) -> None:
+        self._address = (host, port)
+        self._login = {"Username": username, "Secret": secret, "Events": translate.EVENT_CLASSES}
+        self._times = times or LinkTimes()
+        self._keeper = Keeper(clock, on_change, inbox_limit)
+        self._session: Session | None = None
+        self._problem: str | None = "The AMI link has not been up yet."
+
+    @property
+    def connected(self) -> bool:
+        """True between a completed login with snapshot and the loss of the link."""
+        return self._keeper.state.connected
+
+    @property
+    def state(self) -> LiveState:
+        """The present state; `state.at` is None until the first snapshot."""
+        return self._keeper.state
+
+    @property
+    def counters(self) -> LinkCounters:
+        """Counts since the service started, for metrics."""
+        return self._keeper.counters
+
+    @property
+    def last_problem(self) -> str | None:
+        """Why the link is not up, in words; None while it is."""
+        return None if self.connected else self._problem
+
+    async def queue_add(self, queue: str, operator: str, penalty: int) -> None:
+        """Log the operator's phone in to the queue (an operator who is logged in already is no error)."""
+        await commands.queue_add(self._client().ask, queue, operator, penalty)
+
+    async def queue_remove(self, queue: str, operator: str) -> None:
+        """Log the operator's phone out of the queue (not being logged in is no error)."""
+        await commands.queue_remove(self._client().ask, queue, operator)
+
+    async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
+        """Pause or unpause the operator in every queue he is logged in to."""
+        await commands.queue_pause(self._client().ask, operator, paused=paused, reason=reason)
+
+    async def channels(self) -> tuple[LiveChannel, ...]:
+        """Every channel that exists now.
+
+        Raises AsteriskUnavailable, or OutcomeUnknown when no answer came or a forged caller id makes the list
+        unbelievable: who closes lost calls by it must not take a quarantined channel for one that is gone.
+        """
+        self._client()
+        assert self._session is not None  # noqa: S101  # _client has just said so
+        channels, whole = await self._session.channels()
+        if not whole:
+            raise OutcomeUnknown("A caller's identity holds forged text: the list of channels is not whole.")
+        return channels
+
+    async def run(self) -> None:
+        """Keep the link, for ever; ends by cancellation only."""
+        failures = 0
+        while True:
+            snapshots = self.counters.snapshots
+            self._session = Session(self._address, self._login, self._times, self._keeper)
+            try:
+                await self._session.run()
+            except LinkBroke as broke:
+                was_up = self.counters.snapshots != snapshots
+                failures = 0 if was_up else failures + 1
+                self._tell(broke, was_up=was_up)
+                delay = self._delay(failures, refused=isinstance(broke, LoginRefused))
+            finally:
+                self._session = None
+                if self.connected:
+                    self._keeper.change(replace(self._keeper.state, connected=False))
+            await asyncio.sleep(delay)
+            self.counters.reconnects += 1
+
+    def _client(self) -> Client:
+        if self._session is None or not self.connected:
+            raise AsteriskUnavailable(f"The command was not sent. {self._problem or 'The AMI link is down.'}")
+        return self._session.client
+
+    def _tell(self, broke: LinkBroke, *, was_up: bool) -> None:
+        if was_up or str(broke) != self._problem:  # once, not at each try
+            log.warning("The AMI link is down; calls go on by the dialplan.", reason=str(broke))
+        self._problem = str(broke)
+
+    def _delay(self, failures: int, *, refused: bool) -> float:
+        first, most = (
+            (self._times.refused_first, self._times.refused_most)
+            if refused
+            else (self._times.retry_first, self._times.retry_most)
+        )
+        # At random, so that several services do not come back in step after their Asterisk did.
+        return min(most, first * 2.0 ** min(failures, 10)) * random.uniform(0.6, 1.0)  # noqa: S311

@@ -1,0 +1,93 @@
+"""Builds the web door from its parts."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
+
+from pbx112.api import errors
+from pbx112.api.access import Access
+from pbx112.api.guard import Guard
+from pbx112.api.models import Problem
+from pbx112.api.parts import ApiParts
+from pbx112.api.routes import ROUTES, Route, access_of
+from pbx112.api.tokens import read_token
+from pbx112.domain.errors import NotAuthenticated
+from pbx112.services.health import Readiness
+from pbx112.services.users import SignIn
+
+
+class GuardedRoute(APIRoute):
+    """A route that looks itself up in the table of routes, before it reads anything of a request's body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind the rule of the table."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            _admit(request, access_of(request.method, self.path))
+            return await handle(request)
+
+        return guarded
+
+
+def make_app(parts: ApiParts) -> FastAPI:
+    """The web door over these parts; start it from the event loop that its parts live in."""
+    app = FastAPI(
+        title="pbx112",
+        version=parts.version,
+        description="The telephony service of the emergency number 112, beside Asterisk.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.router.redirect_slashes = False
+    app.router.route_class = GuardedRoute
+    app.state.parts = parts
+    app.state.sign_in = SignIn(parts.engine)
+    app.state.readiness = Readiness(parts.engine, parts.telephone, parts.live, parts.journal, parts.agi)
+    app.add_middleware(Guard, metrics=parts.metrics)
+    errors.install(app)
+    for route in ROUTES:
+        _add(app, route)
+    return app
+
+
+def _add(app: FastAPI, route: Route) -> None:
+    if route.method == "WEBSOCKET":
+        app.add_api_websocket_route(route.path, route.endpoint)
+        return
+    for path in (route.path, *route.also):
+        app.add_api_route(
+            path,
+            route.endpoint,
+            methods=[route.method],
+            tags=[route.group],
+            response_model=None,
+            responses=_responses(route),
+            include_in_schema=path == route.path,
+            operation_id=f"{route.method.lower()}_{route.endpoint.__name__}",
+            openapi_extra=None if route.access.public else {"security": [{"password": []}]},
+        )
+
+
+def _responses(route: Route) -> dict[int | str, dict[str, Any]]:
+    found: dict[int | str, dict[str, Any]] = {
+        "default": {"description": "A problem document (RFC 9457).", "model": Problem}
+    }
+    if route.model is not None:
+        found[200] = {"model": route.model, "description": "As asked."}
+    return found
+
+
+def _admit(request: Request, access: Access) -> None:
+    if access.public:
+        return
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotAuthenticated("Send a bearer token; POST /v1/token gives one for a name and a password.")
+    parts: ApiParts = request.app.state.parts
+    identity = read_token(parts.token_secret, token.strip())
+    access.check(identity, request.path_params)
+    request.state.identity = identity

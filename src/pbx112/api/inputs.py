@@ -1,0 +1,117 @@
+"""What clients may send, bounded and checked before anything is done with it."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from pbx112.domain.caller import CallerClass
+from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall, VersionRequired
+from pbx112.domain.record import CallState, Outcome
+from pbx112.services.annotation import Disposition
+from pbx112.storage.call_list import CallFilter
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+_ETAG = re.compile(r'"(\d{1,9})"')
+
+
+def _time(value: object) -> datetime:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("not an RFC 3339 time with its offset, such as 2025-01-31T17:00:00Z (in a URL write + as %2B)")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("no such time exists") from error
+
+
+def _storable(value: str | None) -> str | None:
+    # PostgreSQL stores no NUL, and half a surrogate pair is no text.
+    if value is not None and ("\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
+        raise ValueError("contains a character that is no text")
+    return value
+
+
+Time = Annotated[datetime, BeforeValidator(_time)]
+Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_storable)]
+Words = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+
+
+class CallQuery(BaseModel):
+    """The filters of `GET /v1/calls`; all that are given must fit a call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: Annotated[Time | None, Field(description="received at or after this time")] = None
+    until: Annotated[Time | None, Field(description="received before this time")] = None
+    state: CallState | None = None
+    outcome: Outcome | None = None
+    queue: Name | None = None
+    operator: Name | None = None
+    caller_class: CallerClass | None = None
+    number: Annotated[Name | None, Field(description="the caller's number")] = None
+    q: Annotated[Words | None, Field(description="words to look for in the record")] = None
+    drill: Annotated[bool | None, Field(description="true: drills only; false: no drills")] = None
+    cursor: Annotated[str | None, Field(max_length=256, description="`next_cursor` of the page before")] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+    def filter(self) -> CallFilter:
+        """The same for the storage."""
+        return CallFilter(**self.model_dump(exclude={"cursor", "limit"}))
+
+
+class CallEdit(BaseModel):
+    """What `PATCH /v1/calls/{id}` changes; a field that is not sent stays, `null` empties it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    category: Annotated[str | None, Field(max_length=64), AfterValidator(_storable)] = None
+    notes: Annotated[str | None, Field(max_length=4000), AfterValidator(_storable)] = None
+    disposition: Disposition | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name at least one of category, notes, disposition")
+        return self
+
+    def changes(self) -> dict[str, str | None]:
+        """The fields that were sent; an empty text is an absent fact."""
+        return {name: value or None for name, value in self.model_dump(mode="json", exclude_unset=True).items()}
+
+
+class Pause(BaseModel):
+    """Why an operator pauses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def refuse_repeats(request: Request) -> None:
+    """Raises BadInput when a query parameter is given twice: one of them would be ignored unseen."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(f"Given more than once: {', '.join(twice)[:200]}.")
+
+
+def call_id_in(text: str) -> UUID:
+    """A call's id from a path. Raises NoSuchCall for what cannot be one."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise NoSuchCall("No call has this id; ids are UUIDs, as GET /v1/calls lists them.") from error
+
+
+def version_in(request: Request) -> int:
+    """The version that an edit was made on, from If-Match. Raises VersionRequired, EditConflict."""
+    given = request.headers.get("if-match")
+    if given is None:
+        raise VersionRequired("Send If-Match with the ETag that GET of this call gave.")
+    found = _ETAG.fullmatch(given.strip())
+    if found is None:
+        raise EditConflict("If-Match is not the ETag of this call; read the call again and repeat the edit.")
+    return int(found[1])

@@ -1,0 +1,239 @@
+"""The answers' shapes, for the documentation. Answers themselves are written without them, for speed;
+a test holds both together."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pbx112.domain.caller import CallerClass
+from pbx112.domain.configuration import AnswerMode, NumberFormat, Strategy
+from pbx112.domain.live import OperatorState
+from pbx112.domain.record import CallState, HangupBy, Intake, OfferResult, Outcome
+from pbx112.services.annotation import Disposition
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """RFC 9457: what went wrong; `type` is stable, the rest is for people."""
+
+    type: str = Field(examples=["urn:pbx112:problem:no-such-call"])
+    title: str
+    status: int
+    detail: str
+
+
+class Token(_Shape):
+    """A bearer token and whom it stands for."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    name: str
+    role: str
+    operator: str | None
+
+
+class Caller(_Shape):
+    """Who called, as far as the trunk can be believed."""
+
+    class_: CallerClass = Field(alias="class")
+    number: str | None
+    raw_number: str | None
+    callback_number: str | None
+    withheld: bool
+    imei: str | None
+    cpc: str | None
+    warnings: list[str]
+
+
+class Offer(_Shape):
+    """One ringing of one operator."""
+
+    operator: str
+    at: datetime
+    result: OfferResult | None
+    ring_ms: int | None
+
+
+class Call(_Shape):
+    """A call record. Times are UTC, durations whole milliseconds; `version` is the ETag."""
+
+    id: UUID
+    node: str
+    linkedid: str
+    sip_call_id: str | None
+    trunk: str | None
+    direction: str
+    service: str
+    drill: bool
+    caller: Caller
+    location: list[dict[str, Any]]
+    queue: str | None
+    priority: int | None
+    state: CallState
+    outcome: Outcome | None
+    operator: str | None
+    received_at: datetime
+    queued_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    wait_ms: int | None
+    talk_ms: int | None
+    hangup_cause: int | None
+    hangup_by: HangupBy | None
+    offers: list[Offer]
+    transfers: list[dict[str, Any]]
+    recordings: list[dict[str, Any]]
+    related: list[dict[str, Any]]
+    category: str | None
+    notes: str | None
+    disposition: Disposition | None
+    intake: Intake
+    version: int
+
+
+class CallPage(_Shape):
+    """A page of calls; `next_cursor` is null on the last."""
+
+    items: list[Call]
+    next_cursor: str | None
+
+
+class Member(_Shape):
+    """An operator who is logged in to a queue."""
+
+    operator: str
+    state: OperatorState
+    device: str
+    paused: bool
+    paused_reason: str | None
+    calls_taken: int
+    logged_in_at: datetime | None
+
+
+class Waiting(_Shape):
+    """A caller who waits."""
+
+    call_id: UUID
+    linkedid: str
+    position: int
+    since: datetime
+
+
+class Queue(_Shape):
+    """A queue's configuration, members and waiting callers."""
+
+    name: str
+    display_name: str
+    strategy: Strategy
+    ring_seconds: int
+    retry_seconds: int
+    wrapup_seconds: int
+    answer_mode: AnswerMode
+    answer_after_seconds: int
+    priority: int
+    language: str
+    overflow: list[str]
+    service_level_seconds: int
+    members: list[Member]
+    waiting: list[Waiting]
+
+
+class Place(_Shape):
+    """An operator's place in a queue."""
+
+    queue: str
+    penalty: int
+
+
+class Operator(_Shape):
+    """An operator's configuration and state."""
+
+    name: str
+    display_name: str
+    extension: str
+    language: str
+    queues: list[Place]
+    state: OperatorState
+    logged_in: list[str]
+    paused: bool
+    paused_reason: str | None
+    logged_in_at: datetime | None
+    calls_taken: int
+
+
+class Agency(_Shape):
+    """An agency and its lines."""
+
+    name: str
+    display_name: str
+    lines: list[str]
+
+
+class Trunk(_Shape):
+    """A carrier's trunk."""
+
+    name: str
+    display_name: str
+    sources: list[str]
+    trusted: bool
+    number_format: NumberFormat
+    pseudo_patterns: list[str]
+    drill: bool
+
+
+class QueueList(_Shape):
+    """All queues."""
+
+    items: list[Queue]
+
+
+class OperatorList(_Shape):
+    """All operators."""
+
+    items: list[Operator]
+
+
+class AgencyList(_Shape):
+    """All agencies."""
+
+    items: list[Agency]
+
+
+class TrunkList(_Shape):
+    """All trunks."""
+
+    items: list[Trunk]
+
+
+class Live(_Shape):
+    """The live board."""
+
+    at: datetime | None
+    node: str
+    connected: bool
+    asterisk_version: str | None
+    channels: int
+    queues: list[Queue]
+    operators: list[Operator]
+    warnings: list[str]
+
+
+class Part(_Shape):
+    """One part's health."""
+
+    ok: bool
+    detail: str
+
+
+class Ready(_Shape):
+    """Every part's health by name."""
+
+    status: str
+    node: str
+    parts: dict[str, Part]

@@ -1,0 +1,49 @@
+"""What the web door needs of the rest of the service; the roof fills it in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, cast
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import HTTPConnection
+
+from pbx112.domain.configuration import Configuration
+from pbx112.services.feed import Feed
+from pbx112.services.health import PartHealth
+from pbx112.services.metrics import Metrics
+from pbx112.services.ports import JournalLagView, LiveSource, Telephone
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """The parts behind the web door, and the few settings it shows.
+
+    `configuration` gives the applied configuration from memory, `journal` and `agi` how those doors stand now;
+    `token_secret` signs bearer tokens (32 bytes or more).
+    """
+
+    engine: AsyncEngine
+    telephone: Telephone
+    live: LiveSource
+    journal: Callable[[], JournalLagView]
+    agi: Callable[[], PartHealth]
+    configuration: Callable[[], Configuration]
+    feed: Feed
+    metrics: Metrics
+    token_secret: str
+    node: str
+    timezone: str
+    lang: Literal["id", "en"]
+    version: str
+    started_at: datetime
+    demo: bool = False
+
+
+def parts_of(connection: HTTPConnection) -> ApiParts:
+    """The parts of the app that a request came to."""
+    return cast(ApiParts, connection.app.state.parts)
+
+
+Parts = Annotated[ApiParts, Depends(parts_of)]

@@ -1,0 +1,59 @@
+"""The table of routes: every door of the service, and who may use it. What is not listed here is denied."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from pbx112.api import calls, centre, health, live, models, pages, sign_in
+from pbx112.api.access import DESK, NOBODY, OVERSIGHT, OWN_OR_LEAD, PUBLIC, STAFF, Access
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One door. `also` are further paths that lead to it; `model` describes its answer in the documentation."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    access: Access
+    group: str
+    model: type[BaseModel] | None = None
+    also: tuple[str, ...] = field(default=())
+
+
+ROUTES = (
+    Route("POST", "/v1/token", sign_in.post_token, PUBLIC, "sign in", models.Token),
+    Route("GET", "/v1/calls", calls.get_calls, STAFF, "calls", models.CallPage),
+    Route("GET", "/v1/calls/{id}", calls.get_one_call, STAFF, "calls", models.Call),
+    Route("PATCH", "/v1/calls/{id}", calls.patch_call, DESK, "calls", models.Call),
+    Route("GET", "/v1/calls/{id}/events", calls.get_call_events, OVERSIGHT, "calls"),
+    Route("GET", "/v1/queues", centre.get_queues, STAFF, "centre", models.QueueList),
+    Route("GET", "/v1/queues/{name}", centre.get_queue, STAFF, "centre", models.Queue),
+    Route("GET", "/v1/operators", centre.get_operators, STAFF, "centre", models.OperatorList),
+    Route("GET", "/v1/operators/{name}", centre.get_operator, STAFF, "centre", models.Operator),
+    Route("POST", "/v1/operators/{name}/login", centre.login, OWN_OR_LEAD, "operators", models.Operator),
+    Route("POST", "/v1/operators/{name}/logout", centre.logout, OWN_OR_LEAD, "operators", models.Operator),
+    Route("POST", "/v1/operators/{name}/pause", centre.pause, OWN_OR_LEAD, "operators", models.Operator),
+    Route("POST", "/v1/operators/{name}/unpause", centre.unpause, OWN_OR_LEAD, "operators", models.Operator),
+    Route("GET", "/v1/agencies", centre.get_agencies, STAFF, "centre", models.AgencyList),
+    Route("GET", "/v1/agencies/{name}", centre.get_agency, STAFF, "centre", models.Agency),
+    Route("GET", "/v1/trunks", centre.get_trunks, OVERSIGHT, "centre", models.TrunkList),
+    Route("GET", "/v1/trunks/{name}", centre.get_trunk, OVERSIGHT, "centre", models.Trunk),
+    Route("GET", "/v1/live", live.get_live, STAFF, "live", models.Live),
+    Route("WEBSOCKET", "/v1/events", live.live_socket(STAFF), STAFF, "live"),
+    Route("GET", "/v1/health/live", health.get_alive, PUBLIC, "health", also=("/health/live",)),
+    Route("GET", "/v1/health/ready", health.get_ready, PUBLIC, "health", models.Ready, also=("/health/ready",)),
+    Route("GET", "/v1/metrics", health.get_metrics, PUBLIC, "health", also=("/metrics",)),
+    Route("GET", "/v1/docs", pages.get_docs, PUBLIC, "documentation", also=("/docs",)),
+    Route("GET", "/v1/openapi.json", pages.get_openapi, PUBLIC, "documentation", also=("/openapi.json",)),
+    Route("GET", "/", pages.get_home, PUBLIC, "documentation"),
+)
+
+_ACCESS = {(route.method, path): route.access for route in ROUTES for path in (route.path, *route.also)}
+
+
+def access_of(method: str, path: str) -> Access:
+    """The rule for a method and a path template; nobody may use what is not listed."""
+    return _ACCESS.get((method, path), NOBODY)

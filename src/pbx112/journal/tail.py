@@ -1,0 +1,103 @@
+"""The journal's files on the disk: which there are, in which order, and one that is open."""
+
+import contextlib
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+IDENTITY_BYTES = 48
+"""The first bytes of a file hold its first event's kind and microsecond: no two files of a node begin the same.
+
+They alone are the file's identity, so that neither a new file on a reused inode is taken for the old one, nor a folder
+that was moved or restored (other inodes) for a new journal that would count every line a second time.
+"""
+
+_WINDOW = 256 * 1024
+_FIRST_TIME = re.compile(rb'^"[^"]*","([0-9]{1,12}\.[0-9]{1,6})"')
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFile:
+    """A file of the journal, as found; `live` is the one that Asterisk appends to. `size` is in bytes."""
+
+    path: Path
+    file_id: str
+    inode: int
+    size: int
+    first_at: float
+    live: bool
+
+
+def list_files(path: Path) -> list[JournalFile]:
+    """The rotated files (`journal-<stamp>.csv`) from the oldest on, then the live one.
+
+    A file that has no identity yet is left out. Raises OSError when the folder cannot be read.
+    """
+    rotated = [_look(other, live=False) for other in path.parent.glob(f"{path.stem}-*{path.suffix}")]
+    known = sorted((file for file in rotated if file is not None), key=lambda file: (file.first_at, file.path.name))
+    live = _look(path, live=True)
+    return known if live is None else [*known, live]
+
+
+def base_id(file_id: str | None) -> str | None:
+    """The identity without the mark of `renewed`."""
+    return None if file_id is None else file_id.partition("~")[0]
+
+
+def renewed(file_id: str) -> str:
+    """Another identity for a file that was cut: new lines stand at places where old ones stood."""
+    base, _, times = file_id.partition("~")
+    return f"{base}~{int(times or 0) + 1}"
+
+
+def _look(path: Path, *, live: bool) -> JournalFile | None:
+    try:
+        with path.open("rb", buffering=0) as file:
+            head = file.read(IDENTITY_BYTES)
+            status = os.fstat(file.fileno())
+    except FileNotFoundError:
+        return None
+    if len(head) < IDENTITY_BYTES:
+        return None
+    time = _FIRST_TIME.match(head)
+    first_at = float(time.group(1)) if time is not None else status.st_mtime
+    file_id = hashlib.sha256(head).hexdigest()[:24]
+    return JournalFile(path, file_id, status.st_ino, status.st_size, first_at, live)
+
+
+class OpenFile:
+    """A journal file held open: it stays readable when it is renamed or deleted."""
+
+    def __init__(self, found: JournalFile, file_id: str) -> None:
+        """Open what was found. Raises OSError, FileNotFoundError too when another file has taken its name."""
+        self.name = found.path.name
+        self.file_id = file_id
+        self._fd = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
+        status = os.fstat(self._fd)
+        self.inode = status.st_ino
+        self._device = status.st_dev
+        if self.inode != found.inode:
+            self.close()
+            raise FileNotFoundError(f"{found.path} was replaced just now")
+
+    def size(self) -> int:
+        """The present size in bytes."""
+        return os.fstat(self._fd).st_size
+
+    def read(self, offset: int) -> bytes:
+        """A window of bytes from `offset`: at most 256 KiB, so that reading never holds up the event loop."""
+        return os.pread(self._fd, _WINDOW, offset)
+
+    def is_at(self, path: Path) -> bool:
+        """True when this very file is still found under `path`."""
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            return (status.st_ino, status.st_dev) == (self.inode, self._device)
+        return False
+
+    def close(self) -> None:
+        """Give the file back."""
+        with contextlib.suppress(OSError):
+            os.close(self._fd)

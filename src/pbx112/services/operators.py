@@ -1,0 +1,92 @@
+"""Operators' commands: log in and out of the queues, pause and come back. Each is audited."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pbx112.domain.configuration import Configuration, Operator
+from pbx112.domain.errors import BadInput, DatabaseUnavailable, NoSuchOperator, Pbx112Error
+from pbx112.services.ports import LiveSource, Telephone
+from pbx112.storage import audit
+from pbx112.storage.engine import transaction
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDesk:
+    """Carries out commands for operators by name; `who` is the user who gave them.
+
+    All raise NoSuchOperator, and what Telephone raises: AsteriskUnavailable, AsteriskRefused, OutcomeUnknown.
+    """
+
+    telephone: Telephone
+    live: LiveSource
+    configuration: Callable[[], Configuration]
+    engine: AsyncEngine
+
+    async def log_in(self, name: str, *, who: str) -> None:
+        """Log the operator in to each of his queues. Raises BadInput when he belongs to none."""
+        operator = self._operator(name)
+        if not operator.memberships:
+            raise BadInput(f"Operator {name} belongs to no queue; put him into one first.")
+        async with self._audited(who, "operator.login", name):
+            for place in operator.memberships:
+                await self.telephone.queue_add(place.queue, name, place.penalty)
+
+    async def log_out(self, name: str, *, who: str) -> None:
+        """Log the operator out of his queues, and of any other that he is still live in."""
+        operator = self._operator(name)
+        configured = [place.queue for place in operator.memberships]
+        live = [queue.name for queue in self.live.state.queues if any(m.operator == name for m in queue.members)]
+        async with self._audited(who, "operator.logout", name):
+            for queue in dict.fromkeys([*configured, *live]):
+                await self.telephone.queue_remove(queue, name)
+
+    async def pause(self, name: str, reason: str, *, who: str) -> None:
+        """Take the operator out of the ringing in all his queues; a ring in progress goes on."""
+        self._operator(name)
+        async with self._audited(who, "operator.pause", name, reason):
+            await self.telephone.queue_pause(name, paused=True, reason=reason)
+
+    async def unpause(self, name: str, *, who: str) -> None:
+        """Put the operator back into the ringing."""
+        self._operator(name)
+        async with self._audited(who, "operator.unpause", name):
+            await self.telephone.queue_pause(name, paused=False, reason="")
+
+    def _operator(self, name: str) -> Operator:
+        operator = self.configuration().operator(name)
+        if operator is None:
+            raise NoSuchOperator(f"There is no operator {name}.")
+        return operator
+
+    @asynccontextmanager
+    async def _audited(self, who: str, action: str, name: str, reason: str | None = None) -> AsyncIterator[None]:
+        result = "done"
+        try:
+            yield
+        except Pbx112Error as error:
+            result = error.slug
+            raise
+        finally:
+            await self._write_audit(who, action, name, {"result": result, "reason": reason})
+
+    async def _write_audit(self, who: str, action: str, name: str, facts: dict[str, str | None]) -> None:
+        # An operator must be able to take calls while the database is away: the log then keeps what the
+        # audit could not.
+        try:
+            async with transaction(self.engine) as connection:
+                await audit.append(connection, who=who, action=action, subject=name, after=facts)
+        except DatabaseUnavailable as error:
+            log.warning(
+                "An operator command is not in the audit, because the database is away; this line stands for it.",
+                who=who,
+                action=action,
+                operator=name,
+                facts=facts,
+                error=str(error),
+            )

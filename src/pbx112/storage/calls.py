@@ -1,0 +1,171 @@
+"""Call records: what the fold made of the journal, and what people wrote beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Row, RowMapping, Select, Text, bindparam, func, insert, select, update
+from sqlalchemy import tuple_ as row_of
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pbx112.domain.caller import Caller
+from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall
+from pbx112.domain.record import CallRecord, CallState, Offer
+from pbx112.storage.tables import call_annotations, calls, events
+
+_LATER = ("location", "transfers", "recordings", "related")
+"""Lists of the public record that nothing fills yet; a list is never a missing key."""
+
+ANNOTATION_FIELDS = ("category", "notes", "disposition")
+_FOLDED = tuple(field.name for field in fields(CallRecord))
+_OF_CALLER = tuple(field.name for field in fields(Caller) if field.name != "caller_class")
+_OF_OFFER = tuple(field.name for field in fields(Offer))
+_PLAIN = tuple(name for name in _FOLDED if name not in {"caller", "offers"})
+
+# Only a record that really changed is written: most journal lines change nothing that a record shows.
+_insert = pg_insert(calls)
+_changing = {column.name: _insert.excluded[column.name] for column in calls.c if column.name != "id"}
+_UPSERT = _insert.on_conflict_do_update(
+    index_elements=[calls.c.id],
+    set_=_changing,
+    where=row_of(*(calls.c[name] for name in _changing)).is_distinct_from(row_of(*_changing.values())),
+)
+
+
+async def upsert_calls(conn: AsyncConnection, records: Sequence[CallRecord]) -> None:
+    """Write the records; one that is there already with the same content is not touched."""
+    if records:
+        await conn.execute(_UPSERT, [_row(record) for record in records])
+
+
+def public(record: CallRecord) -> dict[str, Any]:
+    """The fold's part of a public call record, by the public names; times are datetimes, ids UUID.
+
+    The same as `record.to_dict()` with lists for tuples. Written out, because dataclasses.asdict copies every value
+    and was a third of the work of reading a journal.
+    """
+    caller = {name: getattr(record.caller, name) for name in _OF_CALLER}
+    caller["class"] = record.caller.caller_class
+    caller["warnings"] = list(record.caller.warnings)
+    offers = [{name: getattr(offer, name) for name in _OF_OFFER} for offer in record.offers]
+    return {name: getattr(record, name) for name in _PLAIN} | {"caller": caller, "offers": offers}
+
+
+def _row(record: CallRecord) -> dict[str, Any]:
+    raw = public(record)
+    return {
+        **{name: raw[name] for name in _PLAIN},
+        "caller": raw["caller"],
+        "caller_class": raw["caller"]["class"],
+        "number": raw["caller"]["number"],
+        "offers": raw["offers"],
+    }
+
+
+def _folded(row: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
+    """The same as `public`, from the table."""
+    offers = [{**offer, "at": datetime.fromisoformat(offer["at"])} for offer in row["offers"]]
+    return {name: row[name] for name in _FOLDED} | {"offers": offers}
+
+
+def public_row(row: Row[Any]) -> dict[str, Any]:
+    """A whole public call record from a row of `SELECTED`."""
+    raw = row._mapping
+    return {
+        **_folded(raw),
+        **{name: raw[name] for name in ANNOTATION_FIELDS},
+        **{name: [] for name in _LATER},
+        "version": raw["version"] or 0,
+    }
+
+
+def selected() -> Select[Any]:
+    """Calls with their annotations, for `public_row`; the caller adds WHERE and ORDER BY."""
+    written = [call_annotations.c[name] for name in (*ANNOTATION_FIELDS, "version")]
+    return select(calls, *written).outerjoin(call_annotations, call_annotations.c.call_id == calls.c.id)
+
+
+_ONE = selected().where(calls.c.id == bindparam("call"))
+
+
+async def get_call(conn: AsyncConnection, id: UUID) -> dict[str, Any] | None:  # noqa: A002
+    """The public record of a call, or None."""
+    row = (await conn.execute(_ONE, {"call": id})).first()
+    return None if row is None else public_row(row)
+
+
+async def folded_calls(conn: AsyncConnection, node: str, linked_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What is stored of these calls, in the form of `public`, by linked id."""
+    rows = select(calls).where(
+        calls.c.node == node, calls.c.linkedid == func.any(bindparam("ids", list(linked_ids), ARRAY(Text)))
+    )
+    return {row["linkedid"]: _folded(row) for row in (await conn.execute(rows)).mappings()}
+
+
+async def call_without_events(conn: AsyncConnection, node: str) -> list[UUID]:
+    """Ids of call records that no event stands behind: the journal never wrote them."""
+    behind = select(events.c.id).where(events.c.node == calls.c.node, events.c.linked_id == calls.c.linkedid)
+    rows = select(calls.c.id).where(calls.c.node == node, ~behind.exists()).order_by(calls.c.id)
+    return list((await conn.execute(rows)).scalars())
+
+
+async def open_calls(conn: AsyncConnection, node: str, *, before: datetime) -> list[str]:
+    """Linked ids of the node's calls that came in before that moment and have not ended."""
+    rows = select(calls.c.linkedid).where(
+        calls.c.node == node, calls.c.state != CallState.ENDED.value, calls.c.received_at < before
+    )
+    return list((await conn.execute(rows)).scalars())
+
+
+async def call_events(conn: AsyncConnection, id: UUID) -> list[dict[str, Any]]:  # noqa: A002
+    """The journal of a call in order: at, kind, unique_id, linked_id, channel, and the fields that are not empty.
+
+    Raises NoSuchCall.
+    """
+    of_call = select(calls.c.node, calls.c.linkedid).where(calls.c.id == id)
+    known = (await conn.execute(of_call)).first()
+    if known is None:
+        raise NoSuchCall(f"There is no call {id}.")
+    rows = (
+        select(events)
+        .where(events.c.node == known.node, events.c.linked_id == known.linkedid)
+        .order_by(events.c.at, events.c.id)
+    )
+    shown = ("id", "at", "kind", "unique_id", "linked_id", "channel")
+    return [{**{n: row[n] for n in shown}, **row["body"]} for row in (await conn.execute(rows)).mappings()]
+
+
+async def annotate_call(
+    conn: AsyncConnection,
+    id: UUID,  # noqa: A002
+    *,
+    expected_version: int,
+    changes: Mapping[str, str | None],
+    who: str,
+) -> dict[str, Any]:
+    """Write category, notes or disposition beside a call; return its public record with the next version.
+
+    Raises NoSuchCall, BadInput for another field, and EditConflict when the version is not the expected one.
+    """
+    unknown = set(changes) - set(ANNOTATION_FIELDS)
+    if unknown:
+        raise BadInput(f"These cannot be changed: {', '.join(sorted(unknown))}.")
+    # The lock makes two first edits of the same call wait for each other: there is no annotation row to lock yet.
+    held = await conn.execute(select(calls.c.id).where(calls.c.id == id).with_for_update(key_share=True))
+    if held.first() is None:
+        raise NoSuchCall(f"There is no call {id}.")
+    of_call = call_annotations.c.call_id == id
+    version = (await conn.execute(select(call_annotations.c.version).where(of_call))).scalar() or 0
+    if version != expected_version:
+        raise EditConflict(f"Somebody else edited this call (version {version}); read it again and repeat the edit.")
+    values = {**changes, "version": version + 1, "updated_by": who, "updated_at": func.now()}
+    if version == 0:
+        await conn.execute(insert(call_annotations).values(call_id=id, **values))
+    else:
+        await conn.execute(update(call_annotations).where(of_call).values(values))
+    edited = await get_call(conn, id)
+    assert edited is not None  # noqa: S101  (its row is locked above)
+    return edited

@@ -1,0 +1,293 @@
+"""The tables, as the code reads and writes them. `migrations/` makes them; a check proves that both say the same."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+SERVICE_ROLE = "pbx112_service"
+"""The role the service works with: it may add to the journal and the audit, and never change or empty them."""
+
+CALLS_CHANNEL = "pbx112_calls"
+"""NOTIFY channel that wakes whoever shows calls."""
+
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_TIME = DateTime(timezone=True)
+
+
+def _now(name: str) -> Column[object]:
+    return Column(name, _TIME, nullable=False, server_default=func.now())
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+def _name(*, key: bool = False) -> Column[str]:
+    return Column("name", Text, CheckConstraint(f"name ~ '{NAME_PATTERN}'", name="name"), primary_key=key)
+
+
+# --- what happened: Asterisk's journal and what is folded from it ---------------------------------------------------
+
+events = Table(
+    "events",
+    metadata,
+    _id(),
+    Column("node", Text, nullable=False),
+    Column("at", _TIME, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("linked_id", Text, nullable=False),
+    Column("unique_id", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("file_id", Text, nullable=False),
+    Column("file_offset", BigInteger, nullable=False),
+    Column("body", JSONB, nullable=False),
+    # A line counts once, whoever reads it how often.
+    UniqueConstraint("node", "file_id", "file_offset"),
+    Index(None, "node", "linked_id"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("linkedid", Text, nullable=False),
+    Column("sip_call_id", Text),
+    Column("trunk", Text),
+    Column("direction", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("drill", Boolean, nullable=False),
+    Column("caller", JSONB, nullable=False),
+    Column("caller_class", Text, nullable=False),
+    Column("number", Text),
+    Column("intake", Text, nullable=False),
+    Column("queue", Text),
+    Column("priority", Integer),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("operator", Text),
+    Column("received_at", _TIME, nullable=False),
+    Column("queued_at", _TIME),
+    Column("answered_at", _TIME),
+    Column("ended_at", _TIME),
+    Column("wait_ms", BigInteger),
+    Column("talk_ms", BigInteger),
+    Column("hangup_cause", Integer),
+    Column("hangup_by", Text),
+    Column("offers", JSONB, nullable=False),
+    UniqueConstraint("node", "linkedid"),
+    # "Exactly one outcome for a call that has ended" is a promise to auditors, so the database keeps it too.
+    CheckConstraint("(state = 'ended') = (outcome IS NOT NULL)", name="outcome_iff_ended"),
+    Index("ix_calls_received_at_id", desc("received_at"), desc("id")),
+    Index(None, "number"),
+    Index(None, "state"),
+    Index(None, "operator"),
+)
+
+call_annotations = Table(
+    "call_annotations",
+    metadata,
+    Column("call_id", Uuid, ForeignKey("calls.id"), primary_key=True),
+    Column("category", Text),
+    Column("notes", Text),
+    Column("disposition", Text),
+    Column("version", Integer, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    _now("updated_at"),
+)
+
+# --- the journal's reader ------------------------------------------------------------------------------------------
+
+journal_position = Table(
+    "journal_position",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("file_id", Text),
+    Column("name", Text),
+    Column("inode", BigInteger),
+    Column("offset", BigInteger, nullable=False, server_default="0"),
+    Column("last_at", _TIME),
+    # Grows with every transaction that adds events of this node, whoever made it: a reader whose memory has another
+    # number was overtaken and loads everything again.
+    Column("turn", BigInteger, nullable=False, server_default="0"),
+    _now("updated"),
+)
+
+journal_gaps = Table(
+    "journal_gaps",
+    metadata,
+    _id(),
+    Column("node", Text, nullable=False),
+    Column("from", _TIME),
+    Column("until", _TIME),
+    Column("reason", Text, nullable=False),
+    _now("noticed_at"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    _id(),
+    Column("node", Text, nullable=False),
+    Column("file_id", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("file_offset", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    _now("at"),
+    UniqueConstraint("node", "file_id", "file_offset"),
+)
+
+# --- what a centre configures --------------------------------------------------------------------------------------
+
+queues = Table(
+    "queues",
+    metadata,
+    _name(key=True),
+    Column("position", Integer, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("ring_seconds", Integer, CheckConstraint("ring_seconds > 0", name="ring_seconds"), nullable=False),
+    Column("retry_seconds", Integer, CheckConstraint("retry_seconds >= 0", name="retry_seconds"), nullable=False),
+    Column("wrapup_seconds", Integer, CheckConstraint("wrapup_seconds >= 0", name="wrapup_seconds"), nullable=False),
+    Column("answer_mode", Text, nullable=False),
+    Column(
+        "answer_after_seconds",
+        Integer,
+        CheckConstraint("answer_after_seconds >= 0", name="answer_after_seconds"),
+        nullable=False,
+    ),
+    Column("priority", Integer, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("overflow", ARRAY(Text), nullable=False),
+    Column("service_level_seconds", Integer, nullable=False),
+)
+
+trunks = Table(
+    "trunks",
+    metadata,
+    _name(key=True),
+    Column("position", Integer, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("sources", ARRAY(Text), nullable=False),
+    Column("trusted", Boolean, nullable=False),
+    Column("number_format", Text, nullable=False),
+    Column("pseudo_patterns", ARRAY(Text), nullable=False),
+    Column("drill", Boolean, nullable=False),
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    _name(key=True),
+    Column("position", Integer, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("extension", Text, nullable=False, unique=True),
+    Column("language", Text, nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("operator", Text, ForeignKey("operators.name"), primary_key=True),
+    Column("queue", Text, ForeignKey("queues.name"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("penalty", SmallInteger, CheckConstraint("penalty >= 0", name="penalty"), nullable=False),
+)
+
+agencies = Table(
+    "agencies",
+    metadata,
+    _name(key=True),
+    Column("position", Integer, nullable=False),
+    Column("display_name", Text, nullable=False),
+)
+
+agency_lines = Table(
+    "agency_lines",
+    metadata,
+    _name(key=True),
+    Column("agency", Text, ForeignKey("agencies.name"), nullable=False),
+    Column("position", Integer, nullable=False),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True, server_default="true"),
+    Column("version", BigInteger, nullable=False),
+    Column("default_queue", Text, ForeignKey("queues.name"), nullable=False),
+)
+
+configuration_versions = Table(
+    "configuration_versions",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("who", Text, nullable=False),
+    _now("at"),
+    Column("body", JSONB, nullable=False),
+)
+
+# --- people --------------------------------------------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    _name(key=True),
+    Column(
+        "role",
+        Text,
+        CheckConstraint("role IN ('operator', 'supervisor', 'admin', 'auditor')", name="role"),
+        nullable=False,
+    ),
+    Column("password_hash", Text, nullable=False),
+    # Names the operator account; no foreign key, because saving a configuration replaces those rows.
+    Column("operator", Text),
+    _now("created_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    _now("at"),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", JSONB(none_as_null=True)),
+    Column("after", JSONB(none_as_null=True)),
+    Index(None, "at"),
+)
+
+APPEND_ONLY = (events, audit, dead_letters, journal_gaps, configuration_versions)
+"""Tables the service may only read and add to."""
