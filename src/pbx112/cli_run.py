@@ -86,9 +86,7 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         show_json([asdict(check) for check in checks])
     else:
-        rows = [
-            ("OK" if check.ok else "!!", check.name, check.detail, "" if check.ok else check.remedy) for check in checks
-        ]
+        rows = [("OK" if check.ok else "!!", check.name, check.detail, check.remedy or "") for check in checks]
         show_table(of.lang, ("state", "part", "detail", "remedy"), rows)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

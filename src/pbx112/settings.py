@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 HOME = Path(__file__).resolve().parents[2]
 """The checkout: where `asterisk/`, `dialplan/` and `migrations/` stand (overridden by PBX112_HOME)."""
@@ -58,7 +58,7 @@ def _range(value: object) -> object:
     return int(low), int(high)
 
 
-BindField = Annotated[Bind, BeforeValidator(_bind)]
+BindField = Annotated[Bind, NoDecode, BeforeValidator(_bind)]
 
 
 class Settings(BaseSettings):
@@ -73,10 +73,10 @@ class Settings(BaseSettings):
     migration_url: str | None = None
     http_bind: BindField = Bind(("127.0.0.1", 8112))
     agi_bind: BindField = Bind(("127.0.0.1", 4573))
-    agi_ask: BindField | None = None
+    agi_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
     ami_bind: BindField = Bind(("127.0.0.1", 5038))
     sip_bind: BindField = Bind(("127.0.0.1", 5060))
-    rtp_range: Annotated[tuple[int, int], BeforeValidator(_range)] = (20000, 20999)
+    rtp_range: Annotated[tuple[int, int], NoDecode, BeforeValidator(_range)] = (20000, 20999)
     asterisk: str | None = None
     node: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")] = "node1"
     timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Jakarta"

@@ -36,20 +36,21 @@ async def die_midway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     writer.close()
 
 
-async def one_byte_a_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def one_line_a_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer, but far too slowly."""
     await reader.readuntil(b"\n\n")
-    for byte in b'SET VARIABLE PBX112_QUEUE "112"\n':
-        writer.write(bytes([byte]))
-        await writer.drain()
+    while True:
         await asyncio.sleep(1)
+        writer.write(b'SET VARIABLE PBX112_QUEUE "112"\n')
+        await writer.drain()
 
 
 async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Talk nonsense without end."""
     while True:
-        writer.write(b"\x00\xff nonsense \n" * 100)
+        writer.write(b"nonsense\n" * 100)
         await writer.drain()
+        await asyncio.sleep(0)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -104,7 +105,7 @@ def seconds_to_queue(record: Record) -> float:
 
 @pytest.mark.parametrize(
     "peer",
-    [None, hang, die_at_once, die_midway, one_byte_a_second, babble],
+    [None, hang, die_at_once, die_midway, one_line_a_second, babble],
     ids=lambda p: getattr(p, "__name__", "refused"),
 )
 async def test_given_a_faulty_intake_when_112_is_called_then_the_classic_script_takes_over(

@@ -20,21 +20,21 @@ AGREE_MS = 50.0
 READABLE_MS = 250.0
 
 
+async def register(centre: Centre, name: str, port: int, expires: int) -> None:
+    """Register a SIPp phone; 0 seconds sign it off."""
+    row = (name, f"[authentication username={name} password={SECRET}]", str(port), str(expires))
+    job = SippJob(sipp_argv(), SCENARIOS / "operator_register.xml", "127.0.0.1", remote=centre.sip, rows=[row])
+    (await run_sipp(job)).assert_all_good()
+
+
 @contextlib.asynccontextmanager
 async def operators(centre: Centre) -> AsyncIterator[None]:
     """Four SIPp phones, registered and logged in; each answers after 100 ms and waits for the caller's BYE."""
     async with contextlib.AsyncExitStack() as stack:
         for n in range(1, 5):
             port = free_port("127.0.0.1")
-            await run_sipp(
-                SippJob(
-                    sipp_argv(),
-                    SCENARIOS / "operator_register.xml",
-                    "127.0.0.1",
-                    remote=centre.sip,
-                    rows=[(f"op{n}", f"[authentication username=op{n} password={SECRET}]", str(port), "600")],
-                )
-            )
+            await register(centre, f"op{n}", port, 600)
+            stack.push_async_callback(register, centre, f"op{n}", port, 0)
             await stack.enter_async_context(
                 running_sipp(
                     SippJob(

@@ -27,9 +27,9 @@ async def ring(centre: Centre, caller: Softphone, operator: Softphone) -> str:
 
 async def talk(caller: Softphone, operator: Softphone) -> None:
     """Answer, and let each hear the other's tone, and not its own."""
+    await asyncio.gather(operator.tone(OPERATOR_HZ), caller.tone(CALLER_HZ))  # a live microphone, as any phone's
     await operator.answer()
     await asyncio.gather(operator.wait_for("confirmed", 5), caller.wait_for("confirmed", 5))
-    await asyncio.gather(operator.tone(OPERATOR_HZ), caller.tone(CALLER_HZ))
     await asyncio.sleep(0.4)
     both = (CALLER_HZ, OPERATOR_HZ)
     at_operator, at_caller = await asyncio.gather(operator.hear(0.6, both), caller.hear(0.6, both))
@@ -81,6 +81,7 @@ async def test_given_a_tls_phone_with_srtp_when_112_is_called_then_both_hear_eac
         await centre.api("POST", "/v1/operators/op2/login")
         await ring(centre, caller, operator)
         await talk(caller, operator)
+        assert (await operator.wait_event("media_active", 1)).facts["srtp"] is True
         await caller.hangup()
 
 

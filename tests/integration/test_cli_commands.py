@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ async def test_given_one_call_when_it_is_shown_then_every_field_and_no_control_c
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["call", str(uuid.uuid4())], "There is no call"),
+        (["call", "00000000-0000-0000-0000-000000000000"], "There is no call"),
         (["call", "seven"], "seven is not a call's id"),
         (["calls", "--since", "kemarin"], "kemarin is not a time"),
         (["calls", "--check"], "--rebuild"),

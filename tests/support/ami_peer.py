@@ -18,7 +18,7 @@ Action = dict[str, str]
 Answer = Callable[[Action], str | None]
 
 FAST = LinkTimes(
-    login=0.5, boot=0.5, ping_every=0.1, ping_answer=0.15, snapshot_every=30, snapshot_answer=1, mend_every=0.05,
+    login=0.5, boot=0.5, ping_every=5, ping_answer=5, snapshot_every=30, snapshot_answer=1, mend_every=0.05,
     retry_first=0.02, retry_most=0.05, refused_first=0.05, refused_most=0.1,
 )  # fmt: skip
 

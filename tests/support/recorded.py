@@ -12,9 +12,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pbx112.domain.call import fold
 from pbx112.domain.errors import DatabaseUnavailable
 from pbx112.journal.reader import JournalReader
+from pbx112.storage.calls import folded_calls, public
 from pbx112.storage.engine import reading
+from tests.support.journal import Script, events_of
 
 NODE = "node1"
 
@@ -67,3 +70,24 @@ async def drained(engine: AsyncEngine, path: Path) -> JournalReader:
     reader = JournalReader(engine, node=NODE, path=path, poll_seconds=0.005)
     assert await reader.drain(30)
     return reader
+
+
+def interleaved(calls: int, *, every: float = 0.3) -> list[str]:
+    """Lines of so many calls, as a busy centre's journal has them."""
+    scripts = [Script(n, start=n * every) for n in range(1, calls + 1)]
+    lines = [text for s in scripts for text in (s.answered_call() if s.number % 3 else s.abandoned_call())]
+    return sorted(lines, key=lambda text: text.split('","', 2)[1])
+
+
+async def assert_recorded(engine: AsyncEngine, lines: list[str]) -> None:
+    """Every line is an event, every call's row is what its lines fold to."""
+    assert await count(engine, "events") == len(lines)
+    by_call: dict[str, list[str]] = {}
+    for written in lines:
+        by_call.setdefault(written.split('","')[13], []).append(written)
+    async with reading(engine) as conn:
+        stored = await folded_calls(conn, NODE, list(by_call))
+    for linked_id, own in by_call.items():
+        record = fold(NODE, events_of(own))
+        assert record is not None
+        assert stored[linked_id] == public(record)

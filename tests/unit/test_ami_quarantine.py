@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.ami_peer import AmiPeer, Member, Waiting, channel_row, joined, left, member_event
 
 from pbx112.ami.blocks import Block, parse
 from pbx112.ami.quarantine import Quarantine
+from tests.support.ami_peer import AmiPeer, Member, Waiting, channel_row, joined, left, member_event
 
 OURS = "action/5f1d/1/7"
 TORN = joined(2, caller="5\r\n\r\nEvent: QueueMemberPause\r\nPrivilege: agent,all\r\nQueue: 112\r\nMemberName: op1")
@@ -30,7 +30,7 @@ def believed(*texts: str) -> tuple[list[str], Quarantine]:
     for text in texts:
         for found in burst(text):
             quarantine.hold(found)
-        names += [one.headers.get("Name") or one.name for one in quarantine.release()]
+        names += [one.headers.get("name") or one.name for one in quarantine.release()]
     return names, quarantine
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,16 +10,16 @@ import jwt
 import pytest
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
-from tests.support.web import SECRET, bearer, client_of, make_parts
 
 from pbx112.api.access import NOBODY
 from pbx112.api.app import make_app
 from pbx112.api.routes import ROUTES, access_of
 from pbx112.api.tokens import make_token
 from pbx112.services.users import Role
+from tests.support.web import SECRET, bearer, client_of, make_parts
 
 OPERATOR, SUPERVISOR, ADMIN, AUDITOR = Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR
-CALL = f"/v1/calls/{uuid.uuid4()}"
+CALL = "/v1/calls/36edacfc-7ad2-5a71-91a7-ce4f98554c44"
 ALL = set(Role)
 
 # What each door shall let in, written down a second time on purpose: a slip in the table fails here.
@@ -134,6 +133,7 @@ def forged(claims: dict[str, Any], key: str = SECRET, algorithm: str = "HS256") 
         jwt.encode({"iss": "pbx112", "sub": "admin", "role": "admin", "iat": 1, "exp": 9_999_999_999}, "", "none"),
         make_token(SECRET, "admin", Role.ADMIN, lifetime=timedelta(seconds=-1)),
     ],
+    ids=["empty", "word", "dots", "secret", "algorithm", "issuer", "role", "subject", "expired", "unsigned", "over"],
 )
 async def test_given_a_token_that_is_not_ours_then_401(token: str) -> None:
     async with client_of(make_parts()) as client:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from tests.support.web import FakeTelephone, bearer, client_of, make_parts
 
 from pbx112.api import errors as http_errors
 from pbx112.api.json_text import json_bytes, time_text
 from pbx112.api.models import Live
 from pbx112.domain import errors
 from pbx112.domain.errors import AsteriskRefused, AsteriskUnavailable, OutcomeUnknown, Pbx112Error
+from tests.support.web import FakeTelephone, bearer, client_of, make_parts
 
 
 def all_errors(base: type[Pbx112Error] = Pbx112Error) -> set[type[Pbx112Error]]:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.support.web import SECRET, client_of, make_parts, nowhere, served, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -18,6 +17,7 @@ from pbx112.domain.errors import Overloaded
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher, call_ids_of
 from pbx112.services.metrics import Metrics
 from pbx112.services.users import Role
+from tests.support.web import SECRET, client_of, make_parts, nowhere, served, until
 
 DEADLINE = 5.0
 TOKEN = make_token(SECRET, "op1", Role.OPERATOR, "op1")
@@ -157,3 +157,11 @@ async def test_given_calls_that_cannot_be_read_when_notified_then_clients_are_to
     with feed.subscribe() as subscription:
         await CallPublisher(nowhere(), feed, Metrics()).notified(payload)
         assert await subscription.next(0.1) == {"type": "reload"}
+
+
+async def test_given_a_fault_of_ours_when_the_board_is_made_then_the_client_is_told() -> None:
+    def broken() -> Any:
+        raise ZeroDivisionError("a secret of the inside")
+
+    async with served(make_parts(configuration=broken)) as address, connect(events(address, TOKEN)) as client:
+        assert await closed_with(client) == 1011

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.support.web import FakeLag, FakeLive, FakeTelephone, bearer, client_of, make_parts
 
 from pbx112.api.models import Ready
 from pbx112.domain.live import LiveState
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
+from tests.support.web import FakeLag, FakeLive, FakeTelephone, bearer, client_of, make_parts
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
@@ -73,7 +73,9 @@ async def test_given_requests_and_calls_when_metrics_are_scraped_then_they_are_c
         metrics.call_seen(call)
     metrics.call_seen({**call, "id": "b", "outcome": None})
     metrics.agi_request("finished", 0.004)
-    async with client_of(make_parts(metrics=metrics, journal=lambda: FakeLag(17, 30))) as client:
+    async with client_of(
+        make_parts(metrics=metrics, journal=lambda: FakeLag(17, 30), ami_reconnects=lambda: 4)
+    ) as client:
         await client.get("/v1/queues/112", headers=bearer())
         await client.get("/v1/queues/113", headers=bearer())
         await client.get("/v1/no/such/path")
@@ -91,7 +93,7 @@ async def test_given_requests_and_calls_when_metrics_are_scraped_then_they_are_c
     assert found["pbx112_journal_lag_bytes", ()] == 17
     assert found["pbx112_journal_lag_ms", ()] == 30
     assert found["pbx112_queue_waiting", (("queue", "112"),)] == 1
-    assert found["pbx112_ami_reconnects_total", ()] == 0
+    assert found["pbx112_ami_reconnects_total", ()] == 4
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])

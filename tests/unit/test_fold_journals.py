@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.journal import Script, events_of, json_word
 
 from pbx112.domain import events as kinds
 from pbx112.domain.call import fold
 from pbx112.domain.caller import CallerClass
 from pbx112.domain.events import JournalEvent
 from pbx112.domain.record import CallRecord, CallState, HangupBy, Intake, OfferResult, Outcome, call_id
+from tests.support.journal import Script, events_of, json_word, plain_word
 
 JOURNALS = Path(__file__).parent / "journals"
 
@@ -186,6 +186,7 @@ def test_given_a_payload_of_wrong_types_when_folded_then_the_call_still_has_its_
     record = folded(events_of([*call.arrives(), *odd, call.on_caller("CHAN_END", 1.1)]))
     assert record.outcome is not None
     assert record.hangup_cause is None
+    assert record.sip_call_id == "call-1@carrier"
 
 
 def test_given_no_hangup_line_when_the_channel_ends_then_the_system_ended_it() -> None:
@@ -204,3 +205,23 @@ def test_given_events_that_no_trunk_started_when_folded_then_there_is_no_call() 
     call = Script()
     assert fold("node1", events_of([call.on_caller("CHAN_START", 0.0, context="from-operator")])) is None
     assert fold("node1", []) is None
+
+
+def test_given_two_operators_in_one_bridge_when_folded_then_the_first_to_enter_took_the_call() -> None:
+    call = Script()
+    bridge = {"bridge_id": "b"}
+    names = [f"op{n}" for n in range(1, 9)]
+    legs = [call.on_operator("CHAN_START", 0.1, name, leg=n) for n, name in enumerate(names)]
+    enter = [call.on_operator("BRIDGE_ENTER", 1 + n / 100, name, leg=n, extra=bridge) for n, name in enumerate(names)]
+    record = folded(events_of([*call.arrives(), *legs, *enter, call.on_caller("BRIDGE_ENTER", 2.0, extra=bridge)]))
+    assert record.operator == "op1"
+
+
+def test_given_an_arrival_in_two_lines_when_folded_then_both_halves_count() -> None:
+    call = Script()
+    first = call.on_caller("PBX112_ARRIVAL", 0.001, extra=plain_word("v1", "a@b", "carrier-b", "td", ""))
+    second = call.on_caller("PBX112_ARRIVAL", 0.001, extra=plain_word("v2", "<sip:+6281300000001@x>", "<sip:c>"))
+    for lines in ([first, second], [second, first]):
+        record = folded(events_of([call.on_caller("CHAN_START", 0.0), *lines]))
+        assert (record.sip_call_id, record.trunk, record.drill) == ("a@b", "carrier-b", True)
+        assert (record.caller.caller_class, record.caller.number) == (CallerClass.UNTRUSTED_CLAIM, "+6281300000001")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.journal import Script, events_of
 
 from pbx112.domain import events as kinds
 from pbx112.domain.call import fold
 from pbx112.domain.events import JournalEvent
 from pbx112.domain.record import CallRecord, CallState
+from tests.support.journal import Script, events_of
 
 _CALL = Script()
 _LONG = [

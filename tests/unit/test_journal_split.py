@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.support.journal import Script, line
 
+from pbx112.journal.parse import parse
 from pbx112.journal.split import LONGEST, Piece, split
+from tests.support.journal import Script, line
 
 HOSTILE = 'x"\n"HANGUP","1795282659.000001","","",'
 GOOD = [
@@ -165,6 +166,7 @@ def test_given_real_journals_when_split_then_every_byte_is_a_record() -> None:
         pieces, covered = whole(data)
         assert covered == len(data)
         assert not [piece.fault for piece in pieces if piece.fault]
+        assert not [piece.raw for piece in pieces if parse(piece).fault]
 
 
 def test_given_a_whole_call_when_split_then_the_count_is_right() -> None:

@@ -8,9 +8,9 @@ from pbx112.domain.caller import Caller
 from pbx112.domain.record import Intake
 from pbx112.services.intake import ArrivedCall, Routing, raw_headers
 
-WORD_LIMIT = 320
-"""Longest word in characters. Asterisk 22 cuts a journal line at 1,023 bytes, closing quote and all; the word
-stands in it twice (AppData and EventExtra), and the other fields take about 350."""
+WORD_LIMIT = 480
+"""Longest word in characters. Asterisk 22 cuts a journal line at 1,023 bytes, closing quote and all, and the other
+fields take about 400."""
 
 _JSON_LIMIT = WORD_LIMIT // 4 * 3
 _CALLER_LIMIT = _JSON_LIMIT - len('{"by":"fastagi","caller":}')

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from pbx112.ami.client import Client
-from pbx112.ami.session import LinkBroke, LinkTimes, log_in
+from pbx112.ami.session import LinkBroke, LinkTimes, Login, log_in
 from pbx112.domain.errors import AsteriskUnavailable, Pbx112Error
 
 RELOAD_S = 15.0
@@ -47,7 +47,7 @@ async def apply_session(host: str, port: int, username: str, secret: str) -> Asy
     client = Client(host, port, on_event=lambda _: None, on_taint=lambda _blocks, _fault: None)
     try:
         try:
-            await log_in(client, (host, port), {"Username": username, "Secret": secret, "Events": "off"}, LinkTimes())
+            await log_in(client, (host, port), Login(username, secret, "off"), LinkTimes())
         except LinkBroke as broke:
             raise AsteriskUnavailable(str(broke)) from None
         yield ApplySession(client)

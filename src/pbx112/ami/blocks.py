@@ -17,18 +17,18 @@ BLOCK_LIMIT = 64 * 1024
 _REPEATABLE = frozenset({"chanvariable", "destchanvariable", "variable", "output"})
 
 _REQUIRED: Mapping[str, frozenset[str]] = {
-    "queuemember": frozenset({"queue", "location", "status", "paused", "incall", "wrapuptime"}),
-    "queueentry": frozenset({"queue", "position", "channel", "uniqueid", "wait", "priority"}),
-    "queueparams": frozenset({"queue", "calls", "weight"}),
-    "coreshowchannel": frozenset({"channel", "uniqueid", "linkedid", "application", "duration"}),
-    "queuecallerjoin": frozenset({"channel", "uniqueid", "linkedid", "queue", "position", "count"}),
-    "queuecallerleave": frozenset({"channel", "uniqueid", "linkedid", "queue", "position", "count"}),
-    "queuecallerabandon": frozenset({"uniqueid", "linkedid", "queue", "holdtime"}),
-    "agentcalled": frozenset({"linkedid", "queue", "interface", "membername"}),
-    "agentconnect": frozenset({"linkedid", "queue", "interface", "ringtime"}),
-    "agentcomplete": frozenset({"linkedid", "queue", "interface", "reason"}),
-    "agentringnoanswer": frozenset({"linkedid", "queue", "interface", "ringtime"}),
-    "agentdump": frozenset({"linkedid", "queue", "interface"}),
+    "QueueMember": frozenset({"queue", "location", "status", "paused", "incall", "wrapuptime"}),
+    "QueueEntry": frozenset({"queue", "position", "channel", "uniqueid", "wait", "priority"}),
+    "QueueParams": frozenset({"queue", "calls", "weight"}),
+    "CoreShowChannel": frozenset({"channel", "uniqueid", "linkedid", "application", "duration"}),
+    "QueueCallerJoin": frozenset({"channel", "uniqueid", "linkedid", "queue", "position", "count"}),
+    "QueueCallerLeave": frozenset({"channel", "uniqueid", "linkedid", "queue", "position", "count"}),
+    "QueueCallerAbandon": frozenset({"uniqueid", "linkedid", "queue", "holdtime"}),
+    "AgentCalled": frozenset({"linkedid", "queue", "interface", "membername"}),
+    "AgentConnect": frozenset({"linkedid", "queue", "interface", "ringtime"}),
+    "AgentComplete": frozenset({"linkedid", "queue", "interface", "reason"}),
+    "AgentRingNoAnswer": frozenset({"linkedid", "queue", "interface", "ringtime"}),
+    "AgentDump": frozenset({"linkedid", "queue", "interface"}),
 }
 _MEMBER_EVENT = frozenset({"queue", "interface", "status", "paused", "incall", "wrapuptime"})
 
@@ -41,7 +41,7 @@ class NotAmi(Pbx112Error):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One event or response. `headers` has the names as Asterisk wrote them; `fault` says what is wrong, if anything.
+    """One event or response. `headers` has lower-case names; `fault` says what is wrong, if anything.
 
     `token` is the ActionID. `token_first`: it is the second line, so nobody but Asterisk wrote this block's start;
     `token_last`: it is the last line, so nobody cut this block short.
@@ -57,7 +57,7 @@ class Block:
     @property
     def is_response(self) -> bool:
         """True for the answer to an action, False for an event."""
-        return "Response" in self.headers and "Event" not in self.headers
+        return "event" not in self.headers and "response" in self.headers
 
 
 class Splitter:
@@ -98,43 +98,47 @@ class Splitter:
 def parse(raw: bytes) -> Block:
     """Read one block without its empty line. What is wrong with it stands in `fault`; the first fault counts."""
     headers: dict[str, str] = {}
-    seen: set[str] = set()
     fault: str | None = None
-    lines = raw.decode("utf-8", "replace").split("\r\n")
+    text = raw.decode("utf-8", "replace")
+    lines = text.split("\r\n")
     for line in lines:
         key, colon, value = line.partition(":")
         lower = key.lower()
         if not colon or not key or " " in key:
             fault = fault or "a line without a header name"
-        elif lower in seen and lower not in _REPEATABLE:
+        elif lower not in headers:
+            headers[lower] = value[1:] if value[:1] == " " else value
+        elif lower not in _REPEATABLE:
             fault = fault or f"the header {key[:40]!r} twice"
-        if "\r" in line or "\n" in line:
-            fault = fault or "a bare line break"
-        seen.add(lower)
-        headers.setdefault(key, value[1:] if value.startswith(" ") else value)
-    token = headers.get("ActionID")
+    breaks = len(lines) - 1
+    if text.count("\r") != breaks or text.count("\n") != breaks:
+        fault = "a bare line break"
+    token = headers.get("actionid")
     return Block(
-        name=headers.get("Event") or headers.get("Response", ""),
+        name=headers.get("event") or headers.get("response", ""),
         headers=headers,
         token=token,
-        token_first=token is not None and len(lines) > 1 and lines[1].startswith("ActionID:"),
+        token_first=token is not None and breaks > 0 and lines[1].startswith("ActionID:"),
         token_last=token is not None and lines[-1].startswith("ActionID:"),
-        fault=fault or _shape_fault(lines, seen, headers, token),
+        fault=fault or _shape_fault(lines, headers),
     )
 
 
-def _shape_fault(lines: list[str], seen: set[str], headers: Mapping[str, str], token: str | None) -> str | None:
+def _shape_fault(lines: list[str], headers: Mapping[str, str]) -> str | None:
     """What a block of Asterisk always has and a piece of a torn one lacks."""
-    if not lines[0].startswith(("Event: ", "Response: ")):
-        return "neither Event nor Response"
     if lines[0].startswith("Response: "):
         return None
-    if token is None and not (len(lines) > 1 and lines[1].startswith("Privilege: ")):
+    if not lines[0].startswith("Event: "):
+        return "neither Event nor Response"
+    unasked = "actionid" not in headers
+    if unasked and not (len(lines) > 1 and lines[1].startswith("Privilege: ")):
         return "an event without its privilege"
-    name = headers["Event"].lower()
-    required = _MEMBER_EVENT if name.startswith("queuemember") and name != "queuemember" else _REQUIRED.get(name)
-    if required is not None and not required <= seen:
-        return f"a {headers['Event']} that was cut short"
-    if token is None and "calleridnum" in seen and "linkedid" not in seen:
-        return "a channel's event that was cut short"
+    event = headers["event"]
+    required = _REQUIRED.get(event)
+    if required is None and event.startswith("QueueMember"):
+        required = _MEMBER_EVENT
+    if required is not None and not required <= headers.keys():
+        return f"{event} cut short"
+    if unasked and "calleridnum" in headers and "linkedid" not in headers:
+        return "a channel's event cut short"
     return None

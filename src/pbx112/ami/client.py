@@ -8,7 +8,7 @@ and reconnecting, which the link does. One connection is one Client.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -34,7 +34,27 @@ UNSENT_LIMIT = 256 * 1024
 ROWS_LIMIT = 50_000
 
 
-class SafeAction(Action):  # type: ignore[misc]  # panoramisk has no types
+class Told(Message):  # type: ignore[misc]  # panoramisk has no types
+    """A believed block as panoramisk's message; `headers` has lower-case names and is not copied."""
+
+    def __init__(self, headers: Headers) -> None:
+        super().__init__({})
+        self.headers = headers
+
+    def __contains__(self, key: str) -> bool:
+        return key.lower() in self.headers
+
+    def __getitem__(self, key: str) -> str:
+        return self.headers[key.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.headers)
+
+    def __len__(self) -> int:
+        return len(self.headers)
+
+
+class SafeAction(Action):  # type: ignore[misc]
     """An action that cannot be two, and whose answer ends where Asterisk ends it.
 
     `on_done` is called while the answer is read, so that what is made of it keeps its place among the events.
@@ -61,9 +81,9 @@ class SafeAction(Action):  # type: ignore[misc]  # panoramisk has no types
         """False when items of the list were quarantined."""
         return self.items_told is None or self.items_told == len(self.rows)
 
-    def add_message(self, message: Message) -> bool:
+    def add_message(self, message: Told) -> bool:
         """Take one part of the answer; True when it was the last. (panoramisk waits for ever for some.)"""
-        headers = {str(key).lower(): str(value) for key, value in message.items()}
+        headers = message.headers
         if "event" not in headers:
             if headers.get("response") not in Message.success_responses:
                 self.refusal = headers.get("message") or "refused without a reason"
@@ -125,19 +145,24 @@ class SafeProtocol(AMIProtocol):  # type: ignore[misc]
         if self._splitter.empty or quarantine.full:
             before = quarantine.tainted
             for block in quarantine.release():
-                self._guarded(Message(block.headers))
+                self._guarded(Told(block.headers))
             if quarantine.tainted != before:
                 self.factory.on_taint(quarantine.tainted - before, quarantine.last_fault or "")
 
-    def _guarded(self, message: Message) -> None:
+    def _guarded(self, message: Told) -> None:
         # An exception here would drop the connection, and with it the rest of what was read.
         try:
             self.handle_message(message)
-        except Exception:
+        except Exception as error:
             self.factory.faults += 1
-            log.exception("An AMI message could not be handled; the link stays up.", event_name=message.event)
+            log.error(  # noqa: TRY400  # the traceback once: a fault with every event must not hold up the events
+                "An AMI message could not be handled; the link stays up.",
+                name=message.event or message.response,
+                error=repr(error),
+                exc_info=self.factory.faults == 1,
+            )
 
-    def handle_message(self, message: Message) -> None:
+    def handle_message(self, message: Told) -> None:
         """Give an answer's part to its action, an event to the Client. A shutdown ends the link."""
         action = self.responses.get(message.id)
         if action is not None:
@@ -199,7 +224,7 @@ class Client(Manager):  # type: ignore[misc]
         self.timed_out = 0
         self.callbacks.clear()  # panoramisk's own sends unanswered actions again
         self.patterns.clear()
-        self.register_event("*", lambda _, message: on_event({str(k).lower(): str(v) for k, v in message.items()}))
+        self.register_event("*", lambda _, message: on_event(message.headers))
 
     async def open(self, timeout_s: float) -> None:
         """Connect. Raises OSError or TimeoutError."""

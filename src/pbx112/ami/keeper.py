@@ -55,6 +55,7 @@ class Keeper:
     state: LiveState = field(default_factory=LiveState)
     _inbox: "asyncio.Queue[Headers | Listed]" = field(init=False)
     _ready: bool = False
+    _faults: int = 0
 
     def __post_init__(self) -> None:
         self.begin()
@@ -94,15 +95,20 @@ class Keeper:
             return
         try:
             self.on_change(state)
-        except Exception:
-            log.exception("The live state could not be passed on; the AMI link stays up.")
+        except Exception as error:
+            self._complain("The live state could not be passed on; the AMI link stays up.", error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        # Whole tracebacks only of the first: a fault that comes with every event must not hold up the events.
+        self._faults += 1
+        log.error(what, error=repr(error), faults=self._faults, exc_info=self._faults == 1)
 
     def _after(self, state: LiveState, item: Headers | Listed) -> LiveState:
         try:
             return self._after_list(state, item) if isinstance(item, Listed) else self._after_event(state, item)
-        except (KeyError, ValueError, OverflowError):
+        except (KeyError, ValueError, OverflowError, OSError) as error:
             self.counters.unreadable += 1
-            log.exception("What AMI told could not be read; the next snapshot mends the board.")
+            self._complain("What AMI told could not be read; the next snapshot mends the board.", error)
             return state
 
     def _after_event(self, state: LiveState, event: Headers) -> LiveState:

@@ -16,7 +16,7 @@ import structlog
 from pbx112.ami import commands, translate
 from pbx112.ami.client import Client
 from pbx112.ami.keeper import Keeper, LinkCounters
-from pbx112.ami.session import LinkBroke, LinkTimes, LoginRefused, Session
+from pbx112.ami.session import LinkBroke, LinkTimes, Login, LoginRefused, Session
 from pbx112.domain.errors import AsteriskUnavailable, OutcomeUnknown
 from pbx112.domain.live import LiveChannel, LiveState
 
@@ -51,7 +51,7 @@ class AmiLink:
         inbox_limit: int = INBOX_LIMIT,
     ) -> None:
         self._address = (host, port)
-        self._login = {"Username": username, "Secret": secret, "Events": translate.EVENT_CLASSES}
+        self._login = Login(username, secret, translate.EVENT_CLASSES)
         self._times = times or LinkTimes()
         self._keeper = Keeper(clock, on_change, inbox_limit)
         self._session: Session | None = None
@@ -107,27 +107,39 @@ class AmiLink:
         failures = 0
         while True:
             snapshots = self.counters.snapshots
-            self._session = Session(self._address, self._login, self._times, self._keeper)
-            try:
-                await self._session.run()
-            except LinkBroke as broke:
-                was_up = self.counters.snapshots != snapshots
-                failures = 0 if was_up else failures + 1
-                self._tell(broke, was_up=was_up)
-                delay = self._delay(failures, refused=isinstance(broke, LoginRefused))
-            finally:
-                self._session = None
-                if self.connected:
-                    self._keeper.change(replace(self._keeper.state, connected=False))
-            await asyncio.sleep(delay)
+            broke = await self._one_connection()
+            was_up = self.counters.snapshots != snapshots
+            failures = 0 if was_up else failures + 1
+            self._tell(broke, was_up=was_up)
+            await asyncio.sleep(self._delay(failures, refused=isinstance(broke, LoginRefused)))
             self.counters.reconnects += 1
+
+    async def _one_connection(self) -> BaseException:
+        """From the connection to its end, and why it ended.
+
+        It runs in a task of its own: a TaskGroup whose child fails in the moment of a cancellation swallows the
+        cancellation (Python 3.11 and 3.12), and the service would not stop.
+        """
+        self._session = Session(self._address, self._login, self._times, self._keeper)
+        task = asyncio.create_task(self._session.run(), name="ami connection")
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._session = None
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+            broke = None if task.cancelled() else task.exception()
+            if self.connected:
+                self._keeper.change(replace(self._keeper.state, connected=False))
+        return broke or LinkBroke("The AMI connection ended.")
 
     def _client(self) -> Client:
         if self._session is None or not self.connected:
             raise AsteriskUnavailable(f"The command was not sent. {self._problem or 'The AMI link is down.'}")
         return self._session.client
 
-    def _tell(self, broke: LinkBroke, *, was_up: bool) -> None:
+    def _tell(self, broke: BaseException, *, was_up: bool) -> None:
         if was_up or str(broke) != self._problem:  # once, not at each try
             log.warning("The AMI link is down; calls go on by the dialplan.", reason=str(broke))
         self._problem = str(broke)

@@ -59,7 +59,7 @@ class Quarantine:
         # Asterisk writes a list in one go: between its items stands nothing else.
         if self._list_token is not None and block.token != self._list_token:
             return "something else inside a list"
-        listing = block.headers.get("EventList", "").lower()
+        listing = block.headers.get("eventlist", "").lower()
         if listing == "start":
             self._list_token = block.token
         elif listing in ("complete", "cancelled"):
@@ -71,7 +71,7 @@ class Quarantine:
         block = held[place]
         if block.token is None:
             return False
-        if block.is_response or "EventList" in block.headers:
+        if block.is_response or "eventlist" in block.headers:
             return True
         if block.token_first:
             after = held[place + 1] if place + 1 < len(held) else None

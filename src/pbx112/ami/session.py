@@ -49,7 +49,16 @@ class LoginRefused(LinkBroke):
     slug = "ami-login-refused"
 
 
-async def log_in(client: Client, address: tuple[str, int], login: Headers, times: LinkTimes) -> None:
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who logs in, and which classes of events he asks for. The secret is not shown."""
+
+    username: str
+    secret: str = field(repr=False)
+    events: str
+
+
+async def log_in(client: Client, address: tuple[str, int], login: Login, times: LinkTimes) -> None:
     """Connect and log in. Raises LinkBroke or LoginRefused."""
     host, port = address
     try:
@@ -57,10 +66,14 @@ async def log_in(client: Client, address: tuple[str, int], login: Headers, times
     except OSError as error:  # TimeoutError is one of them
         raise LinkBroke(f"Asterisk's AMI at {host}:{port} cannot be reached: {error or 'no answer'}.") from None
     try:
-        await client.ask("Login", login, deadline_s=times.login)
+        await client.ask(
+            "Login",
+            {"Username": login.username, "Secret": login.secret, "Events": login.events},
+            deadline_s=times.login,
+        )
     except AsteriskRefused as refused:
         raise LoginRefused(
-            f"Asterisk refused the AMI login of {login['Username']} ({refused}). Compare its secret with manager.conf, "
+            f"Asterisk refused the AMI login of {login.username} ({refused}). Compare its secret with manager.conf, "
             "and see that no other session uses this name."
         ) from None
     except (OutcomeUnknown, AsteriskUnavailable):
@@ -73,7 +86,7 @@ class Session:
     """A connection that keeps the board. `run` ends by LinkBroke or cancellation."""
 
     address: tuple[str, int]
-    login: Headers
+    login: Login
     times: LinkTimes
     keeper: Keeper
     client: Client = field(init=False)
@@ -177,6 +190,8 @@ class Session:
                 started = self.keeper.clock() - timedelta(seconds=int(uptime))
                 self.keeper.change(replace(self.keeper.state, asterisk_started_at=started))
             self._booted.set()
+        elif event["event"] == "Reload":
+            self._mend.set()  # a queue may have come or gone, of which app_queue says nothing
         elif translate.is_wanted(event):
             self._put(event)
 

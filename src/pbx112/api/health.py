@@ -61,6 +61,7 @@ class _Everything:
         parts, live, lag = self._parts, self._parts.live.state, self._parts.journal()
         yield _gauge("pbx112_ami_connected", "1 while the AMI link is up.", float(parts.telephone.connected))
         yield _gauge("pbx112_asterisk_channels", "Channels in Asterisk.", live.channels)
+        yield CounterMetricFamily("pbx112_ami_reconnects", "AMI links built anew.", value=parts.ami_reconnects())
         yield CounterMetricFamily("pbx112_ami_tainted_events", "Forged AMI events.", value=live.tainted_events)
         yield _gauge("pbx112_journal_healthy", "1 while the journal is read.", float(lag.healthy))
         yield _gauge("pbx112_journal_lag_bytes", "Journal bytes not in the database yet.", lag.bytes_behind)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import Response, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
@@ -18,11 +19,16 @@ from pbx112.domain.errors import NotAllowed, NotAuthenticated, Overloaded
 from pbx112.services.feed import Subscription
 from pbx112.services.live_views import live_view
 
+log = structlog.get_logger(__name__)
+
 PING_SECONDS = 15.0
 _TOKEN_DEADLINE = 10.0
 _SEND_DEADLINE = 10.0
 POLICY_VIOLATION = 1008
+INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
+_GONE = (WebSocketDisconnect, RuntimeError, TimeoutError)
+"""How a send ends when the client has left, or reads too slowly."""
 
 
 async def get_live(parts: Parts) -> Response:
@@ -52,6 +58,9 @@ def live_socket(access: Access) -> Any:
         except (WebSocketDisconnect, RuntimeError):
             # The client went away; there is nobody left to tell.
             return
+        except Exception:
+            log.exception("The live feed of a client failed by a fault of ours.")
+            await _close(socket, INTERNAL_ERROR, "The service made a mistake; it is in the log.")
 
     return events
 
@@ -81,7 +90,9 @@ async def _stream(socket: WebSocket, parts: ApiParts, subscription: Subscription
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        sent, *_ = await asyncio.gather(*tasks, return_exceptions=True)
+    if isinstance(sent, Exception) and not isinstance(sent, _GONE):
+        raise sent
     if not done:
         await _close(socket, POLICY_VIOLATION, "The token has expired; sign in again.")
     elif subscription.overflowed.is_set() or tasks[0] in done:

@@ -21,7 +21,7 @@ class ApiParts:
     """The parts behind the web door, and the few settings it shows.
 
     `configuration` gives the applied configuration from memory, `journal` and `agi` how those doors stand now;
-    `token_secret` signs bearer tokens (32 bytes or more).
+    `token_secret` signs bearer tokens (32 bytes or more); `ami_reconnects` counts how often the AMI link was rebuilt.
     """
 
     engine: AsyncEngine
@@ -39,6 +39,7 @@ class ApiParts:
     version: str
     started_at: datetime
     demo: bool = False
+    ami_reconnects: Callable[[], int] = lambda: 0
 
 
 def parts_of(connection: HTTPConnection) -> ApiParts:

@@ -111,6 +111,7 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         version=pbx112.__version__,
         started_at=datetime.now(UTC),
         demo=is_demo(configuration),
+        ami_reconnects=lambda: ami.counters.reconnects,
     )
     http = _HttpServer(
         uvicorn.Config(

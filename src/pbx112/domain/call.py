@@ -76,7 +76,8 @@ class _Folding:
     node: str
     linkedid: str
     received_at: datetime
-    arrival: Caller | None = None
+    identity: SipIdentity = field(default_factory=SipIdentity)
+    trusted: bool = False
     caller: Caller | None = None
     intake: Intake = Intake.NONE
     sip_call_id: str | None = None
@@ -96,7 +97,7 @@ class _Folding:
     hangup_source: str = ""
     caller_channel: str = ""
     legs: dict[str, _Leg] = field(default_factory=dict)
-    bridges: dict[str, set[str]] = field(default_factory=dict)
+    bridges: dict[str, dict[str, None]] = field(default_factory=dict)  # members in order: a set's order is by chance
 
     def record(self) -> CallRecord:
         until = self.answered_at or self.ended_at
@@ -106,7 +107,7 @@ class _Folding:
             linkedid=self.linkedid,
             received_at=self.received_at,
             state=self._state(),
-            caller=self.caller or self.arrival or Caller(CallerClass.ANONYMOUS, warnings=("cannot_call_back",)),
+            caller=self.caller or classify(self.identity, trusted=self.trusted),
             intake=self.intake,
             sip_call_id=self.sip_call_id,
             trunk=self.trunk,
@@ -164,15 +165,18 @@ def _channel_started(call: _Folding, event: JournalEvent) -> None:
 
 
 def _arrived(call: _Folding, event: JournalEvent) -> None:
+    """The arrival stands in two lines, as one is too short for everything: the second holds From and Contact."""
     facts = event.extra
     call.caller_channel = call.caller_channel or event.channel
-    call.sip_call_id = _text(facts, "sip_call_id") or None
-    call.trunk = _text(facts, "trunk") or None
-    call.drill = bool(facts.get("drill"))
-    identity = SipIdentity(
-        asserted=_text(facts, "asserted"), from_=_text(facts, "from"), contact=_text(facts, "contact")
+    call.sip_call_id = _text(facts, "sip_call_id") or call.sip_call_id
+    call.trunk = _text(facts, "trunk") or call.trunk
+    call.drill = call.drill or bool(facts.get("drill"))
+    call.trusted = call.trusted or bool(facts.get("trusted"))
+    call.identity = SipIdentity(
+        asserted=_text(facts, "asserted") or call.identity.asserted,
+        from_=_text(facts, "from") or call.identity.from_,
+        contact=_text(facts, "contact") or call.identity.contact,
     )
-    call.arrival = classify(identity, trusted=bool(facts.get("trusted")))
 
 
 def _taken_in(call: _Folding, event: JournalEvent) -> None:
@@ -215,8 +219,8 @@ def _answered(call: _Folding, event: JournalEvent) -> None:
 
 
 def _bridge_entered(call: _Folding, event: JournalEvent) -> None:
-    members = call.bridges.setdefault(str(event.extra.get("bridge_id", "")), set())
-    members.add(event.unique_id)
+    members = call.bridges.setdefault(str(event.extra.get("bridge_id", "")), {})
+    members[event.unique_id] = None
     operator = next((call.legs[member] for member in members if member in call.legs), None)
     if operator is None or call.linkedid not in members or call.talking_since is not None:
         return
@@ -226,9 +230,9 @@ def _bridge_entered(call: _Folding, event: JournalEvent) -> None:
 
 
 def _bridge_left(call: _Folding, event: JournalEvent) -> None:
-    members = call.bridges.get(str(event.extra.get("bridge_id", "")), set())
+    members = call.bridges.get(str(event.extra.get("bridge_id", "")), {})
     had_caller = call.linkedid in members
-    members.discard(event.unique_id)
+    members.pop(event.unique_id, None)
     still = call.linkedid in members and any(member in call.legs for member in members)
     if call.talking_since is not None and had_caller and not still:
         call.talked += max(event.at - call.talking_since, timedelta())

@@ -132,9 +132,14 @@ class PhoneCall(pj.Call):  # type: ignore[misc]  # PJSUA2 has no types
             if media.type != pj.PJMEDIA_TYPE_AUDIO or not active:
                 continue
             self.audio = self.getAudioMedia(index)
+            # As on a real phone, something always speaks and listens: without it no RTP is sent and the jitter buffer
+            # stands still, and the next tone would be heard a second late.
+            devices = pj.Endpoint.instance().audDevManager()
+            devices.getCaptureDevMedia().startTransmit(self.audio)
+            self.audio.startTransmit(devices.getPlaybackDevMedia())
             self._phone.tone.join(self.audio)
             self.listener.join(self.audio)
-            self._phone.tell("media_active", call=self.number)
+            self._phone.tell("media_active", call=self.number, srtp="SRTP status: Active" in self.dump(True, ""))
 
 
 def sip_header(name: str, value: str) -> Any:

@@ -56,6 +56,7 @@ class Softphone:
         self._news = asyncio.Event()
         self._ids = self._seen = self._incoming_taken = 0
         self._gone = False
+        self._registered = False
         self._complaints: deque[str] = deque(maxlen=20)
         self._readers = [
             asyncio.create_task(self._read_events(), name="softphone events"),
@@ -118,6 +119,7 @@ class Softphone:
         event = await self._until(answered, deadline_s, f"an answer to the registration of {user} at {server}")
         if event.name == "registration_failed":
             raise RegistrationFailed(event.code, str(event.facts["reason"]))
+        self._registered = True
         return event
 
     async def unregister(self, deadline_s: float = COMMAND_S) -> None:
@@ -125,6 +127,7 @@ class Softphone:
         since = self._seen
         await self._do("unregister")
         await self.wait_event("unregistered", deadline_s, since)
+        self._registered = False
 
     async def call(self, uri: str, headers: Mapping[str, str] | None = None, from_uri: str | None = None) -> PlacedCall:
         """Send an INVITE; it has left when this returns."""
@@ -264,6 +267,10 @@ class Softphone:
         self._news = asyncio.Event()
 
     async def _end(self) -> None:
+        if self._registered:
+            # A contact that is left behind would be rung for half a minute.
+            with contextlib.suppress(SoftphoneError):
+                await self.unregister(1.0)
         assert self._process.stdin is not None  # noqa: S101
         self._process.stdin.close()  # the end of its input ends the phone
         try:

@@ -98,6 +98,6 @@ def account_settings(settings: PhoneSettings, identity: str) -> Any:
     media = account.mediaConfig
     media.transportConfig.boundAddress = settings.ip
     media.transportConfig.port = 0
-    media.srtpUse = pj.PJMEDIA_SRTP_MANDATORY if settings.srtp else pj.PJMEDIA_SRTP_DISABLED
+    media.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL if settings.srtp else pj.PJMEDIA_SRTP_DISABLED
     media.srtpSecureSignaling = 0
     return account

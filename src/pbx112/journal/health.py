@@ -36,7 +36,7 @@ class Health:
         self.problem_now: str | None = None
         self._gap: str | None = None
         self._gap_at = 0.0
-        self._unread_since: float | None = None
+        self._unread_since: datetime | None = None
         self._last_commit_at: datetime | None = None
 
     def fault(self, problem: str) -> bool:
@@ -60,26 +60,27 @@ class Health:
     def has_unread(self) -> None:
         """There are whole lines that are not committed yet."""
         if self._unread_since is None:
-            self._unread_since = time.monotonic()
+            self._unread_since = datetime.now(UTC)
 
     def waits_for_writer(self) -> None:
         """All whole lines are committed; the rest of a line is Asterisk's to write."""
         self._unread_since = None
 
-    def committed(self, *, all_read: bool) -> None:
-        """A batch is in the database; `all_read` when nothing was left behind it."""
+    def committed(self, *, all_read: bool, last_at: datetime | None) -> None:
+        """A batch up to the event of `last_at` is in the database; `all_read` when nothing was left behind it."""
         self._last_commit_at = datetime.now(UTC)
-        self._unread_since = None if all_read else time.monotonic()
+        # What is left was written after the last event that was read: after an outage that may be hours ago.
+        self._unread_since = None if all_read else last_at or self._last_commit_at
 
     def lag(self, position: int, file: str | None, bytes_behind: int) -> JournalLag:
         """The present state."""
         if bytes_behind and self.problem_now is not None:
             self.has_unread()  # nobody reads, so nobody else would notice
         since = self._unread_since
-        late_ms = 0 if since is None else round((time.monotonic() - since) * 1000)
+        late_ms = 0 if since is None else max(round((datetime.now(UTC) - since).total_seconds() * 1000), 0)
         problem = self.problem_now
         if problem is None and late_ms > _TOO_LATE_MS:
-            problem = "The journal's reader does not keep up."
+            problem = "The journal's reader is behind; records come late."
         if problem is None and self._gap is not None and time.monotonic() - self._gap_at < _GAP_SHOWN_SECONDS:
             problem = self._gap
         return JournalLag(bytes_behind, late_ms, position, file, self._last_commit_at, problem is None, problem)

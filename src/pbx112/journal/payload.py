@@ -1,11 +1,13 @@
-"""The payloads of our own journal events: one base64 word each, made by the dialplan or by the intake.
+"""The payloads of our own journal events: one word each, made by the dialplan or by the intake.
 
-The dialplan cannot make JSON of hostile text, so it joins base64 fields by dots behind `v1.`; the intake (Python)
-sends base64 of JSON. This file is the only one that knows these forms.
+The dialplan cannot make JSON of hostile text, so it joins base64 fields by dots behind `v1.` (and `v2.`, for what one
+line of the journal does not hold); the intake (Python) sends base64 of JSON. This file is the only one that knows
+these forms.
 """
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +16,7 @@ import orjson
 from pbx112.domain import events as kinds
 
 PREFIX = "PBX112_"
-_DOTTED = "v1."
+_FIRST, _SECOND = "v1.", "v2."
 
 DOTTED_FIELDS: Mapping[str, tuple[str, ...]] = {
     kinds.ARRIVAL: ("sip_call_id", "trunk", "flags", "asserted", "from", "contact"),
@@ -23,6 +25,9 @@ DOTTED_FIELDS: Mapping[str, tuple[str, ...]] = {
     kinds.OPERATOR: ("operator", "action", "queue", "reason"),
 }
 """The order of the base64 fields behind `v1.`, by kind; missing ones at the end are empty."""
+
+SECOND_FIELDS: Mapping[str, tuple[str, ...]] = {kinds.ARRIVAL: ("from", "contact")}
+"""The same behind `v2.`."""
 
 
 class Undecodable(ValueError):
@@ -34,19 +39,28 @@ def read_payload(kind: str, extra: str) -> dict[str, Any]:
     word = read_json(extra).get("extra")
     if not isinstance(word, str):
         raise Undecodable("no word in EventExtra")
-    text = to_text(_decode(word))
-    if not text.startswith(_DOTTED):
-        return read_json(text)
-    names = DOTTED_FIELDS.get(kind)
+    text = word if word.startswith((_FIRST, _SECOND)) else to_text(_decode(word))
+    if text.startswith(_SECOND):
+        return _dotted(kind, text.removeprefix(_SECOND), SECOND_FIELDS.get(kind))
+    if text.startswith(_FIRST):
+        fields = _dotted(kind, text.removeprefix(_FIRST), DOTTED_FIELDS.get(kind))
+        return _AFTER.get(kind, _as_it_is)(fields)
+    return read_json(text)
+
+
+def _dotted(kind: str, text: str, names: tuple[str, ...] | None) -> dict[str, str]:
     if names is None:
         raise Undecodable(f"{kind} has no dotted form")
-    values = text.removeprefix(_DOTTED).split(".")
+    values = text.split(".")
     if len(values) > len(names):
         raise Undecodable(f"{len(values)} fields where {kind} has {len(names)}")
     values += [""] * (len(names) - len(values))
-    # The dialplan's BASE64_ENCODE refuses an empty text, so it puts a dot before every field.
-    fields = {name: to_text(_decode(value)).removeprefix(".") for name, value in zip(names, values, strict=True)}
-    return _AFTER.get(kind, _as_it_is)(fields)
+    return {name: _without_guard(to_text(_decode(value))) for name, value in zip(names, values, strict=True)}
+
+
+def _without_guard(value: str) -> str:
+    """A field without what the dialplan puts before it: BASE64_ENCODE refuses an empty text, and counts parentheses."""
+    return _GUARD.sub("", value, count=1)
 
 
 def read_json(text: str) -> dict[str, Any]:
@@ -104,3 +118,4 @@ _AFTER: Mapping[str, Callable[[dict[str, str]], dict[str, Any]]] = {
     kinds.QUEUE_JOIN: _queue_join,
 }
 _STANDARD = str.maketrans("-_", "+/")
+_GUARD = re.compile(r"^\(*\.")

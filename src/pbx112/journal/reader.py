@@ -26,7 +26,7 @@ from pbx112.storage.position import Position, lock_position, move_position
 
 log = structlog.get_logger(__name__)
 
-MOST_LINES = 500
+MOST_LINES = 250
 _QUIET_SECONDS = 1.0
 """A renamed file that has not grown for so long is finished: a late writer only had its one line to write."""
 
@@ -41,7 +41,7 @@ class Overtaken(Exception):
 
 
 class JournalReader:
-    """Reads one node's journal into PostgreSQL, in batches of at most 500 lines, each one transaction."""
+    """Reads one node's journal into PostgreSQL, in batches of at most 250 lines, each one transaction."""
 
     def __init__(self, engine: AsyncEngine, *, node: str, path: Path, poll_seconds: float = 0.02) -> None:
         """`path` is the file that Asterisk appends to; rotated ones stand beside it as `<stem>-<stamp><suffix>`."""
@@ -170,7 +170,7 @@ class JournalReader:
             batch = batch.refused(str(error))
             await self._commit(batch, self._held.offset + covered)
         self._most = min(self._most * 2, MOST_LINES)
-        self._health.committed(all_read=covered == len(data))
+        self._health.committed(all_read=covered == len(data), last_at=self._held.last_at)
         if batch.letters:
             first = batch.letters[0]
             log.warning(

@@ -37,9 +37,6 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=self.registry,
         )
-        self._ami_reconnects = Counter(
-            "pbx112_ami_reconnects", "How often the AMI link was built anew.", registry=self.registry
-        )
         self._counted: OrderedDict[Any, None] = OrderedDict()
 
     def http_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -51,10 +48,6 @@ class Metrics:
         """Count one AGI request; `result` is a word from a short list (`answered`, `refused`, `failed` ..)."""
         self._agi_requests.labels(result).inc()
         self._agi_seconds.observe(seconds)
-
-    def ami_reconnected(self) -> None:
-        """Count one rebuilt AMI link."""
-        self._ami_reconnects.inc()
 
     def call_seen(self, call: Mapping[str, Any]) -> None:
         """Count a call (public names) once, when it has ended; later changes of its record count no more."""
