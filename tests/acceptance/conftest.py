@@ -39,7 +39,7 @@ async def centre(running: Centre) -> AsyncIterator[Centre]:
     async def quiet() -> bool | None:
         live = await running.get("/v1/live")
         members = [member for queue in live["queues"] for member in queue["members"]]
-        return True if live["channels"] == 0 and not members else None
+        return True if not members and await running.channels() == 0 else None
 
     await until(quiet, 10, "no channel and no member after the test")
     if service.is_running():

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from pbx112.host.softphone_client import Softphone
-from tests.support.centre import Centre, Record, running_centre
+from tests.support.centre import SECRET, Centre, Record, running_centre
 
 ASK_PORT = 24_900
 MOST_SECONDS = 1.5
@@ -171,3 +171,23 @@ async def test_given_the_service_stopped_when_112_is_called_then_the_call_is_ans
             service.resume()
         record = await faulty.record(placed.sip_call_id)
     assert (record["outcome"], record["operator"]) == ("answered", "op1")
+
+
+async def test_given_asterisk_killed_under_a_call_when_it_is_back_then_the_record_is_lost_and_the_next_call_rings(
+    faulty: Centre,
+) -> None:
+    async with Softphone.start("127.0.0.2", user=NUMBER) as caller, Softphone.start("127.0.0.1") as operator:
+        await faulty.log_in(operator, "op1")
+        placed = await caller.call(faulty.invite_uri)
+        await operator.wait_incoming(3)
+        await operator.answer()
+        await caller.wait_for("confirmed", 3)
+        faulty.child("sbin/asterisk").kill()
+        record = await faulty.record(placed.sip_call_id, deadline_s=15)
+        assert (record["outcome"], record["hangup_by"]) == ("lost", "system")
+        await operator.register("op1", SECRET, faulty.sip)
+        second = await caller.call(faulty.invite_uri)
+        await operator.wait_incoming(5)
+        await caller.hangup(second.call)
+        assert (await faulty.record(second.sip_call_id))["offers"][0]["operator"] == "op1"
+        await faulty.api("POST", "/v1/operators/op1/logout")

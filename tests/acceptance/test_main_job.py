@@ -1,6 +1,7 @@
 """The main job, whole: carrier -> intake -> queue -> softphone -> talk -> hang-up -> record."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ NUMBER = "+628123456789"
 ASSERTED = {"P-Asserted-Identity": f"<sip:{NUMBER}@ims.example.id>"}
 
 
-def carrier(source: str = "127.0.0.2") -> Softphone:
+def carrier(source: str = "127.0.0.2") -> AbstractAsyncContextManager[Softphone]:
     """A caller behind a carrier's address."""
     return Softphone.start(source, user=NUMBER)
 

@@ -22,12 +22,14 @@ from pbx112.bootstrap.prepare import AMI_USER, applied_configuration, database_u
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.demo import is_demo
 from pbx112.domain.errors import DatabaseUnavailable, MigrationFailed
+from pbx112.domain.live import LiveState
 from pbx112.host.secrets import Secrets, read_secrets
 from pbx112.journal.reader import JournalReader
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher
 from pbx112.services.health import PartHealth
 from pbx112.services.live_views import live_view
 from pbx112.services.metrics import Metrics
+from pbx112.services.records import mark_lost
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
 from pbx112.storage.listen import listening
@@ -39,6 +41,8 @@ log = structlog.get_logger(__name__)
 _DRAIN_SECONDS = 2.0
 _HTTP_STOP_SECONDS = 2
 _MIGRATION_RETRY_SECONDS = 2.0
+_LOST_DRAIN_SECONDS = 5.0
+_LOST_RETRY_SECONDS = 2.0
 
 
 class _HttpServer(uvicorn.Server):
@@ -62,6 +66,7 @@ class _Service:
     http: _HttpServer
     live: LivePublisher
     calls: CallPublisher
+    board_changed: asyncio.Event
 
 
 async def serve(settings: Settings) -> None:
@@ -87,7 +92,13 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
     engine = make_engine(database_url(settings))
     metrics, feed = Metrics(), Feed()
     host, port = settings.ami_bind
-    ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=lambda _: live.changed())
+    board_changed = asyncio.Event()
+
+    def changed(_: LiveState) -> None:
+        live.changed()
+        board_changed.set()
+
+    ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
     live = LivePublisher(feed, lambda: live_view(configuration, ami.state, settings.node))
     agi = AgiServer(
         settings.agi_bind,
@@ -125,7 +136,9 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
             timeout_graceful_shutdown=_HTTP_STOP_SECONDS,
         )
     )
-    return _Service(settings, engine, agi, ami, journal, http, live, CallPublisher(engine, feed, metrics))
+    return _Service(
+        settings, engine, agi, ami, journal, http, live, CallPublisher(engine, feed, metrics), board_changed
+    )
 
 
 async def _run(service: _Service, stop: asyncio.Event) -> None:
@@ -136,6 +149,7 @@ async def _run(service: _Service, stop: asyncio.Event) -> None:
             tasks.create_task(service.ami.run(), name="ami"),
             tasks.create_task(service.live.run(), name="live feed"),
             tasks.create_task(_publish_calls(service), name="call feed"),
+            tasks.create_task(_close_lost_calls(service), name="lost calls"),
         ]
         reading = tasks.create_task(_read_journal(service), name="journal")
         log.info("The service is up.", http=str(service.settings.http_bind), agi=str(service.settings.agi_bind))
@@ -163,6 +177,35 @@ async def _read_journal(service: _Service) -> None:
             log.warning("The records wait for the database; calls go on.", reason=str(error))
             await asyncio.sleep(_MIGRATION_RETRY_SECONDS)
     await service.journal.run()
+
+
+async def _close_lost_calls(service: _Service) -> None:
+    """After each start of Asterisk: read the journal of before, then close the calls that it died under."""
+    closed: datetime | None = None
+    while True:
+        await service.board_changed.wait()
+        service.board_changed.clear()
+        booted = service.ami.state.asterisk_started_at
+        if booted is None or booted == closed:
+            continue
+        lost = await _lost_calls(service, booted)
+        if lost is None:
+            await asyncio.sleep(_LOST_RETRY_SECONDS)
+            service.board_changed.set()
+            continue
+        closed = booted
+        if lost:
+            log.warning("Asterisk died under calls; their records are closed as lost.", calls=lost)
+
+
+async def _lost_calls(service: _Service, booted: datetime) -> int | None:
+    """How many calls were closed as lost; None while that cannot be told (the journal is behind, no database)."""
+    try:
+        if await service.journal.drain(_LOST_DRAIN_SECONDS):
+            return len(await mark_lost(service.engine, service.settings.node, booted_at=booted))
+    except DatabaseUnavailable as error:
+        log.info("Lost calls are looked for again in a moment.", reason=str(error))
+    return None
 
 
 async def _publish_calls(service: _Service) -> None:
