@@ -5,6 +5,7 @@ Each imports what it runs when it runs: the quick commands must not pay for the 
 
 # ruff: noqa: PLC0415
 
+import os
 from dataclasses import asdict
 from typing import Annotated
 
@@ -19,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for programs instead of
 
 def add_to(app: typer.Typer) -> None:
     """Put this file's commands under `app`."""
-    for command in (up, serve, setup, prepare, migrate, doctor, drill):
+    for command in (up, serve, asterisk, setup, prepare, migrate, doctor, drill):
         app.command()(command)
 
 
@@ -36,9 +37,19 @@ def up(
 
 def serve() -> None:
     """Run the service beside an Asterisk that runs already."""
+    import uvloop
+
     from pbx112.bootstrap.serve import serve as run_service
 
-    run(run_service(settings()))
+    uvloop.run(run_service(settings()))
+
+
+def asterisk() -> None:
+    """Run Asterisk in the foreground on the prepared files (what the systemd unit starts)."""
+    from pbx112.bootstrap.prepare import asterisk_argv
+
+    argv = [*asterisk_argv(settings()), "-f"]
+    os.execv(argv[0], argv)  # noqa: S606  # this process becomes Asterisk
 
 
 def setup() -> None:

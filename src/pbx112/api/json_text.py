@@ -9,9 +9,9 @@ import orjson
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
 
 
-def json_bytes(value: Any) -> bytes:
-    """Plain values, UUIDs, enums and aware datetimes as JSON."""
-    return orjson.dumps(value, default=_other, option=_OPTIONS)
+def json_bytes(value: Any, *, indent: bool = False) -> bytes:
+    """Plain values, UUIDs, enums and aware datetimes as JSON; with `indent` for people."""
+    return orjson.dumps(value, default=_other, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0))
 
 
 def time_text(at: datetime) -> str:

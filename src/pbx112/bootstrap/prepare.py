@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pbx112
 from pbx112.domain.configuration import Configuration
-from pbx112.domain.demo import DEMO_CENTRE, DRILL_ACCOUNT
+from pbx112.domain.demo import DEMO_CENTRE, DRILL_ACCOUNT, is_demo
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import AsteriskInstall, find_asterisk, missing_tools
 from pbx112.host.command import in_thread
@@ -19,7 +19,7 @@ from pbx112.host.prompts import ensure_prompts
 from pbx112.host.secrets import Secrets, ensure_secrets, read_secrets
 from pbx112.pbx.layout import Installed, prepare_folders, run_dir, write_files
 from pbx112.pbx.render import Place, render
-from pbx112.services.users import ensure_users
+from pbx112.services.users import CENTRE_USERS, ensure_users, reset_passwords
 from pbx112.settings import Settings
 from pbx112.storage.configuration import load_configuration, save_configuration
 from pbx112.storage.engine import make_engine, transaction
@@ -86,19 +86,27 @@ async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
         async with transaction(engine) as connection:
             stored = await load_configuration(connection)
             configuration = stored or DEMO_CENTRE
-            demo_secret = settings.demo_secret.get_secret_value() if settings.demo_secret else None
             secrets = ensure_secrets(
                 settings.secrets_file,
                 phones=_accounts(configuration),
-                users=["admin", "supervisor", "auditor", *(operator.name for operator in configuration.operators)],
-                demo_secret=demo_secret,
+                users=[*CENTRE_USERS, *(operator.name for operator in configuration.operators)],
+                demo_secret=_demo_secret(settings, configuration),
             )
             if stored is None:
                 configuration = await save_configuration(connection, configuration, who="first start")
             await ensure_users(connection, configuration, lambda name: secrets.users[name])
+            if _demo_secret(settings, configuration):
+                await reset_passwords(connection, secrets.users)
             return configuration, secrets, stored is None
     finally:
         await engine.dispose()
+
+
+def _demo_secret(settings: Settings, configuration: Configuration) -> str | None:
+    """PBX112_DEMO_SECRET, for a demo centre only: it must never become a real centre's password."""
+    if settings.demo_secret is None or not is_demo(configuration):
+        return None
+    return settings.demo_secret.get_secret_value()
 
 
 def make_place(settings: Settings, install: AsteriskInstall, secrets: Secrets) -> Place:

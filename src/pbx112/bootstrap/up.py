@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from pbx112.api.json_text import json_bytes
 from pbx112.bootstrap.drill import drill
 from pbx112.bootstrap.logs import configure_logs
 from pbx112.bootstrap.prepare import Prepared, asterisk_argv, embedded_urls_file, prepare, setup
@@ -29,6 +31,12 @@ class NotReady(Pbx112Error):
     """A part did not become ready in time; the text names it and its log."""
 
     slug = "not-ready"
+
+
+class PortTaken(Pbx112Error):
+    """An address that a part listens on is in use, or is not this machine's."""
+
+    slug = "port-taken"
 
 
 async def up(settings: Settings, *, self_check: bool = True) -> int:
@@ -51,12 +59,16 @@ async def up(settings: Settings, *, self_check: bool = True) -> int:
         stopping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
-        return 0
+    except BaseExceptionGroup as group:
+        # A TaskGroup wraps what went wrong; the person at the terminal wants the sentence in it.
+        raise _plain(group) from group
     finally:
         lock.release()
+    return 0
 
 
 async def _run(settings: Settings, stop: asyncio.Event, self_check: bool, began: float) -> None:
+    _check_ports(settings)
     await setup(settings, say)
     async with _database(settings) as urls:
         prepared = await prepare(settings, say)
@@ -69,6 +81,34 @@ async def _run(settings: Settings, stop: asyncio.Event, self_check: bool, began:
                 await _self_check(settings)
             _tell(settings, prepared)
             await stop.wait()
+
+
+def _plain(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _check_ports(settings: Settings) -> None:
+    """Raises PortTaken before anything is started."""
+    wanted = [
+        ("web", "PBX112_HTTP_BIND", settings.http_bind, socket.SOCK_STREAM),
+        ("FastAGI", "PBX112_AGI_BIND", settings.agi_bind, socket.SOCK_STREAM),
+        ("AMI", "PBX112_AMI_BIND", settings.ami_bind, socket.SOCK_STREAM),
+        ("SIP", "PBX112_SIP_BIND", settings.sip_bind, socket.SOCK_DGRAM),
+        ("SIP over TCP", "PBX112_SIP_BIND", settings.sip_bind, socket.SOCK_STREAM),
+    ]
+    for what, variable, (host, port), kind in wanted:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise PortTaken(
+                    f"The {what} address {host}:{port} cannot be used ({error.strerror}). Stop what runs there "
+                    f"(another pbx112?), or set {variable} to another address."
+                ) from error
 
 
 def say(line: str) -> None:
@@ -172,7 +212,8 @@ async def _until_ready(settings: Settings, log_file: Path) -> None:
 async def _self_check(settings: Settings) -> None:
     say("Self-check: one drill call through trunk, intake, queue and a scripted operator ...")
     try:
-        await drill(settings, say)
+        outcome = await drill(settings, say)
+        say(json_bytes(outcome.record, indent=True).decode())
     except Pbx112Error as error:
         # The system stays up for whoever looks into it; a real call may well get through.
         say(f"SELF-CHECK FAILED: {error}")

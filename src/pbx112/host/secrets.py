@@ -31,7 +31,7 @@ class Secrets:
 
 
 def ensure_secrets(file: Path, *, phones: Iterable[str], users: Iterable[str], demo_secret: str | None) -> Secrets:
-    """Read the file, make what it lacks, and write it back. `demo_secret`, when given, is what new passwords get."""
+    """Read the file, make what it lacks, and write it back. `demo_secret`, when given, is every password."""
     known = _read(file)
     secret: dict[str, Any] = {
         "ami": known.get("ami") or secrets.token_urlsafe(24),
@@ -57,8 +57,7 @@ def read_secrets(file: Path) -> Secrets:
 def _fill(known: Mapping[str, str] | None, names: Iterable[str], demo_secret: str | None) -> dict[str, str]:
     filled = dict(known or {})
     for name in names:
-        if name not in filled:
-            filled[name] = demo_secret or secrets.token_urlsafe(_WORD_BYTES)
+        filled[name] = demo_secret or filled.get(name) or secrets.token_urlsafe(_WORD_BYTES)
     return filled
 
 

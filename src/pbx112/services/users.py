@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -35,6 +35,10 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     ADMIN = "admin"
     AUDITOR = "auditor"
+
+
+CENTRE_USERS = (Role.ADMIN.value, Role.SUPERVISOR.value, Role.AUDITOR.value)
+"""The users that every centre begins with, beside one for each operator; each is named for its role."""
 
 
 def hash_password(password: str) -> str:
@@ -80,9 +84,7 @@ async def ensure_users(
 
     `secret_for(name)` gives the first password. Returns the names that were added.
     """
-    wanted: list[tuple[str, Role, str | None]] = [
-        (role.value, role, None) for role in (Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR)
-    ]
+    wanted: list[tuple[str, Role, str | None]] = [(name, Role(name), None) for name in CENTRE_USERS]
     wanted += [(operator.name, Role.OPERATOR, operator.name) for operator in configuration.operators]
     added = []
     for name, role, operator in wanted:
@@ -90,6 +92,16 @@ async def ensure_users(
             await _add(connection, name, secret_for(name), role=role, operator=operator, who="setup")
             added.append(name)
     return added
+
+
+async def reset_passwords(connection: AsyncConnection, passwords: Mapping[str, str]) -> None:
+    """Give each of these users this password, where it is another one; the caller commits."""
+    for name, password in passwords.items():
+        user = await get_user(connection, name)
+        if user is None or await asyncio.to_thread(password_matches, user.password_hash, password):
+            continue
+        await set_password_hash(connection, name, await asyncio.to_thread(hash_password, password))
+        await audit.append(connection, who="setup", action="user.password", subject=name)
 
 
 def check_password(password: str) -> None:
