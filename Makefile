@@ -1,7 +1,7 @@
 # Everything a newcomer types. `make` alone explains the targets.
 
 BIN := .venv/bin
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run call test check format setup venv lock clean

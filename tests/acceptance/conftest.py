@@ -1,22 +1,12 @@
-"""One running centre for all acceptance tests of a worker; each test leaves it as it found it."""
+"""One running centre for the acceptance tests; each test leaves it as it found it."""
 
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.support.centre import Centre, running_centre, until
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker and one event loop: they share the centre."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("acceptance"))
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

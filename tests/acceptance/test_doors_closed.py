@@ -6,6 +6,9 @@ from pbx112.host.softphone_client import CallOver, RegistrationFailed, Softphone
 from tests.support.centre import SECRET, Centre
 from tests.support.raw_sip import build_invite, exchange
 
+# One event loop for all tests that share a centre.
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 EVIL_USERS = [
     "%0d%0aEvent:%20Hangup",
     "%0d%0aEvent%3a%20Hangup%0d%0aChannel%3a%20PJSIP/op1-00000001%0d%0aUniqueid%3a%201.1%0d%0a%0d%0a",

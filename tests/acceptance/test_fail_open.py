@@ -12,6 +12,9 @@ import pytest_asyncio
 from pbx112.host.softphone_client import Softphone
 from tests.support.centre import SECRET, Centre, Record, running_centre
 
+# One event loop for all tests that share a centre.
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 ASK_PORT = 24_900
 MOST_SECONDS = 1.5
 NUMBER = "+628123456789"

@@ -15,6 +15,9 @@ from tests.support.sipp import SCENARIOS, SippJob, free_port, run_sipp, running_
 from tests.support.sipp_log import SippCall
 from tests.support.tools import sipp_argv
 
+# One event loop for all tests that share a centre.
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 TALKING, ABANDONING = 450, 50
 AGREE_MS = 50.0
 READABLE_MS = 250.0

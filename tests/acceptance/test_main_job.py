@@ -9,6 +9,9 @@ import pytest
 from pbx112.host.softphone_client import PhoneEvent, Softphone
 from tests.support.centre import SECRET, Centre, Record
 
+# One event loop for all tests that share a centre.
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 CALLER_HZ, OPERATOR_HZ = 600, 950
 NUMBER = "+628123456789"
 ASSERTED = {"P-Asserted-Identity": f"<sip:{NUMBER}@ims.example.id>"}

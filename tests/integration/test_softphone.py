@@ -143,7 +143,8 @@ async def test_given_srtp_when_they_talk_then_it_is_negotiated_and_the_tone_is_h
     async with Softphone.start(A_IP, srtp=True) as a, Softphone.start(B_IP, srtp=True) as b:
         await talking(a, b)
         (incoming,) = (event for event in b.events if event.name == "incoming")
-        assert "RTP/SAVP" in incoming.facts["message"]
+        assert "a=crypto:" in incoming.facts["message"]
+        assert all([(await phone.wait_event("media_active", 1)).facts["srtp"] for phone in (a, b)])
         assert (await b.hear(0.6, [A_TONE]))[A_TONE].present
 
 
