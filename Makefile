@@ -15,14 +15,16 @@ run: venv ## build what is missing, start everything, place one drill call, stay
 call: venv ## place one more drill call against the running system
 	@exec $(BIN)/pbx112 drill
 
-test: setup ## run all tests (PYTEST_ARGS="-n 0 tests/unit" for a part)
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: setup ## run all tests (a part: .venv/bin/pytest tests/unit)
+	$(BIN)/pytest $(PYTEST_ARGS) -m "not alone"
+	$(BIN)/pytest -n 0 -m alone
 
-check: venv ## lint, format, types, architecture
+check: venv ## lint, format, types, architecture, migrations
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest -n 0 tests/integration/test_storage_rights.py
 
 format: venv ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix

@@ -13,8 +13,10 @@ install -d -m 0750 -o pbx112 -g pbx112 /var/lib/pbx112 /var/lib/pbx112/state /va
 install -d -m 0750 -g pbx112 /etc/pbx112
 [ -e /etc/pbx112/pbx112.env ] || install -m 0640 -g pbx112 "$source_dir/deploy/pbx112.env" /etc/pbx112/pbx112.env
 
-rsync -a --delete --exclude .git --exclude .venv --exclude .runtime "$source_dir/" /opt/pbx112/
-make -C /opt/pbx112 .venv
+rsync -a --delete --chown=root:root --chmod=u+rwX,go+rX,go-w --exclude .git --exclude .venv --exclude .runtime "$source_dir/" /opt/pbx112/
+/opt/pbx112/deploy/bootstrap-venv.sh
+# The classic intake script is started for a call: it must find its byte code, and its user cannot write it.
+/opt/pbx112/.venv/bin/python -m compileall -q /opt/pbx112/src
 install -m 0644 "$source_dir"/deploy/systemd/*.service /etc/systemd/system/
 install -m 0644 "$source_dir/deploy/logrotate.conf" /etc/logrotate.d/pbx112
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
@@ -25,6 +27,12 @@ runuser -u pbx112 -- sh -c 'set -a; . /etc/pbx112/pbx112.env; exec /opt/pbx112/.
 cat <<'TEXT'
 pbx112 is installed. Next:
   1. Edit /etc/pbx112/pbx112.env (database, SIP address, node, time zone).
-  2. systemctl enable --now pbx112-prepare pbx112-asterisk pbx112
-  3. sudo -u pbx112 sh -c 'set -a; . /etc/pbx112/pbx112.env; /opt/pbx112/.venv/bin/pbx112 doctor'
+  2. In PostgreSQL, as its superuser (the service's login cannot change or delete events and audit rows):
+       CREATE ROLE pbx112_owner LOGIN PASSWORD '...';
+       CREATE ROLE pbx112_service LOGIN PASSWORD '...';
+       GRANT pbx112_service TO pbx112_owner;
+       CREATE DATABASE pbx112 OWNER pbx112_owner;
+  3. systemctl enable --now pbx112-prepare pbx112-asterisk pbx112
+  4. sudo -u pbx112 sh -c 'set -a; . /etc/pbx112/pbx112.env; /opt/pbx112/.venv/bin/pbx112 doctor'
+Upgrade: run this again, then systemctl restart pbx112-prepare pbx112 (and pbx112-asterisk at a quiet hour).
 TEXT

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import statistics
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -116,6 +117,7 @@ def agree(record: Record, name: str, seen: datetime | None) -> float:
     return abs((datetime.fromisoformat(record[name]) - seen).total_seconds()) * 1000
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 async def test_given_500_calls_at_ten_a_second_when_they_end_then_each_has_one_true_record(centre: Centre) -> None:
     started = datetime.now(UTC)
@@ -144,6 +146,8 @@ async def test_given_500_calls_at_ten_a_second_when_they_end_then_each_has_one_t
     for call in abandoning:
         record = by_call_id[call.call_id]
         assert record["outcome"] == "abandoned", record
+        assert record["caller"]["number"] == number(TALKING + int(call.call_id.split("-")[1]) - 1)
+        off["received_at"].append(agree(record, "received_at", call.invite_at))
         off["ended_at"].append(agree(record, "ended_at", call.cancelled_at))
     worst = {name: max(values) for name, values in off.items()}
     lag = statistics.quantiles(readable.lags_ms, n=100)[98]
@@ -151,6 +155,11 @@ async def test_given_500_calls_at_ten_a_second_when_they_end_then_each_has_one_t
     assert all(value <= AGREE_MS for value in worst.values()), worst
     assert len(readable.lags_ms) == TALKING + ABANDONING
     assert lag <= READABLE_MS
+    # The same rows come of the stored journal again.
+    checked = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pbx112", "calls", "--rebuild", "--check", env=centre.environment
+    )
+    assert await asyncio.wait_for(checked.wait(), 60) == 0
 
 
 async def all_ended(centre: Centre, since: datetime, count: int) -> list[Record]:

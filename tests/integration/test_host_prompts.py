@@ -14,7 +14,7 @@ from pbx112.settings import Settings
 RUNTIME = Settings().runtime_dir
 
 pytestmark = pytest.mark.skipif(
-    not {"espeak-ng", "sox", "music"}.isdisjoint(missing_tools(RUNTIME)), reason="`make setup` was not run"
+    not {"espeak-ng", "sox", "music"}.isdisjoint(missing_tools(None, RUNTIME)), reason="`make setup` was not run"
 )
 
 

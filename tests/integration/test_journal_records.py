@@ -75,15 +75,15 @@ async def test_given_a_rebuild_beside_a_reader_when_both_work_then_the_rows_are_
 async def test_given_calls_open_when_asterisk_boots_again_then_they_are_lost_and_ended_ones_are_not(
     engine: AsyncEngine, journal: Path
 ) -> None:
-    open_call, ended, newer = Script(1), Script(2), Script(3, start=200.0)
+    open_call, ended, newer, still_up = Script(1), Script(2), Script(3, start=200.0), Script(4)
     talk = [*open_call.arrives(), *open_call.queues(), *open_call.rings(0.1), *open_call.talks(1, 5)[:3]]
     boot = events_of(newer.arrives())[0].at - timedelta(seconds=10)
     async with running(engine, journal) as reader:
-        append(journal, [*talk, *ended.abandoned_call(), *newer.arrives()])
-        await until(engine, "SELECT count(*) FROM calls", lambda found: found == [(3,)])
-        lost = await mark_lost(engine, NODE, booted_at=boot)
+        append(journal, [*talk, *ended.abandoned_call(), *newer.arrives(), *still_up.arrives()])
+        await until(engine, "SELECT count(*) FROM calls", lambda found: found == [(4,)])
+        lost = await mark_lost(engine, NODE, booted_at=boot, alive={still_up.linked})
         assert lost == [call_id(NODE, open_call.linked)]
-        assert await mark_lost(engine, NODE, booted_at=boot) == []
+        assert await mark_lost(engine, NODE, booted_at=boot, alive={still_up.linked}) == []
         # The reader's memory knows nothing of it, and must not undo it with the next line of that call.
         append(journal, [open_call.on_operator("STREAM_END", 4.0)])
         await until(engine, "SELECT count(*) FROM events WHERE kind = 'STREAM_END'", lambda found: found == [(1,)])

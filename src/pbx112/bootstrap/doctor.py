@@ -161,6 +161,8 @@ async def _service(settings: Settings) -> str:
 
 
 async def _disk(settings: Settings) -> str:
+    if not settings.state_dir.is_dir():
+        raise _Ill(f"{settings.state_dir} is missing.", "Start the system once: make run, or pbx112 prepare.")
     free = shutil.disk_usage(settings.state_dir).free
     if free < _LEAST_FREE_BYTES:
         raise _Ill(
@@ -171,6 +173,8 @@ async def _disk(settings: Settings) -> str:
 
 
 async def _secrets(settings: Settings) -> str:
+    if not settings.secrets_file.exists():
+        raise _Ill(f"{settings.secrets_file} is missing.", "Start the system once: make run, or pbx112 prepare.")
     mode = settings.secrets_file.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise _Ill(f"{settings.secrets_file} can be read by others.", f"chmod 600 {settings.secrets_file}")

@@ -49,7 +49,7 @@ class Prepared:
 
 async def setup(settings: Settings, progress: Progress) -> None:
     """Fetch Asterisk and the tools when the machine lacks any, and make the prompts."""
-    if missing_tools(settings.runtime_dir):
+    if missing_tools(settings.asterisk, settings.runtime_dir):
         await in_thread(ensure_tools, settings.runtime_dir, progress)
     await in_thread(
         ensure_prompts, prompts_dir(settings), settings.runtime_dir, settings.state_dir / "sounds", progress
@@ -139,8 +139,9 @@ def asterisk_argv(settings: Settings) -> list[str]:
 
 
 def prompts_dir(settings: Settings) -> Path:
-    """Where the spoken prompts and the comfort music are made."""
-    return settings.runtime_dir / "prompts"
+    """Where the spoken prompts and the comfort music are made; a centre with recordings of its own has its own."""
+    own = (settings.state_dir / "sounds").is_dir()
+    return (settings.state_dir if own else settings.runtime_dir) / "prompts"
 
 
 def applied_configuration(settings: Settings) -> Configuration:

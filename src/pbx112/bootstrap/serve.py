@@ -21,7 +21,7 @@ from pbx112.bootstrap.logs import configure_logs
 from pbx112.bootstrap.prepare import AMI_USER, applied_configuration, database_url, migration_url
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.demo import is_demo
-from pbx112.domain.errors import DatabaseUnavailable, MigrationFailed
+from pbx112.domain.errors import AsteriskUnavailable, DatabaseUnavailable, OutcomeUnknown, Pbx112Error
 from pbx112.domain.live import LiveState
 from pbx112.host.secrets import Secrets, read_secrets
 from pbx112.journal.reader import JournalReader
@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 _DRAIN_SECONDS = 2.0
 _HTTP_STOP_SECONDS = 2
+_HTTP_RETRY_SECONDS = 2.0
 _MIGRATION_RETRY_SECONDS = 2.0
 _LOST_DRAIN_SECONDS = 5.0
 _LOST_RETRY_SECONDS = 2.0
@@ -54,6 +55,32 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
+class _WebDoor:
+    """The HTTP server. When its address is taken it is tried again: no call, and no record, waits for the web."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._config = config
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then let the requests in progress end."""
+        while not stop.is_set():
+            server = _HttpServer(self._config)
+            telling = asyncio.create_task(_tell(server, stop), name="http stop")
+            try:
+                await server.serve()
+            except SystemExit:
+                log.error("The web door cannot be opened; it is tried again.", port=self._config.port)  # noqa: TRY400
+            finally:
+                telling.cancel()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _HTTP_RETRY_SECONDS)
+
+
+async def _tell(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
 @dataclass(frozen=True, slots=True)
 class _Service:
     """The built doors, before they run."""
@@ -63,7 +90,7 @@ class _Service:
     agi: AgiServer
     ami: AmiLink
     journal: JournalReader
-    http: _HttpServer
+    http: _WebDoor
     live: LivePublisher
     calls: CallPublisher
     board_changed: asyncio.Event
@@ -124,7 +151,7 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         demo=is_demo(configuration),
         ami_reconnects=lambda: ami.counters.reconnects,
     )
-    http = _HttpServer(
+    http = _WebDoor(
         uvicorn.Config(
             make_app(parts),
             host=settings.http_bind.host,
@@ -144,7 +171,7 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
 async def _run(service: _Service, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         agi = tasks.create_task(service.agi.serve_until(stop), name="agi")
-        http = tasks.create_task(service.http.serve(), name="http")
+        http = tasks.create_task(service.http.serve_until(stop), name="http")
         endless = [
             tasks.create_task(service.ami.run(), name="ami"),
             tasks.create_task(service.live.run(), name="live feed"),
@@ -153,12 +180,8 @@ async def _run(service: _Service, stop: asyncio.Event) -> None:
         ]
         reading = tasks.create_task(_read_journal(service), name="journal")
         log.info("The service is up.", http=str(service.settings.http_bind), agi=str(service.settings.agi_bind))
-        stopping = tasks.create_task(stop.wait(), name="stop")
-        # A door that ends by itself (uvicorn, when its port is taken) ends the service: its supervisor starts it anew.
-        await asyncio.wait({stopping, http}, return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
+        await stop.wait()
         log.info("Stopping: no new intake; the journal is read to its end.")
-        service.http.should_exit = True
         await agi
         with contextlib.suppress(TimeoutError, DatabaseUnavailable):
             await service.journal.drain(_DRAIN_SECONDS)
@@ -173,7 +196,7 @@ async def _read_journal(service: _Service) -> None:
         try:
             await migrate(migration_url(service.settings), migrations=service.settings.home / "migrations")
             break
-        except (DatabaseUnavailable, MigrationFailed) as error:
+        except Pbx112Error as error:
             log.warning("The records wait for the database; calls go on.", reason=str(error))
             await asyncio.sleep(_MIGRATION_RETRY_SECONDS)
     await service.journal.run()
@@ -202,8 +225,9 @@ async def _lost_calls(service: _Service, booted: datetime) -> int | None:
     """How many calls were closed as lost; None while that cannot be told (the journal is behind, no database)."""
     try:
         if await service.journal.drain(_LOST_DRAIN_SECONDS):
-            return len(await mark_lost(service.engine, service.settings.node, booted_at=booted))
-    except DatabaseUnavailable as error:
+            alive = {channel.linkedid for channel in await service.ami.channels()}
+            return len(await mark_lost(service.engine, service.settings.node, booted_at=booted, alive=alive))
+    except (DatabaseUnavailable, AsteriskUnavailable, OutcomeUnknown) as error:
         log.info("Lost calls are looked for again in a moment.", reason=str(error))
     return None
 

@@ -51,11 +51,13 @@ async def up(settings: Settings, *, self_check: bool = True) -> int:
     lock = FolderLock(settings.state_dir / ".lock")
     try:
         stopping = asyncio.create_task(stop.wait(), name="stop")
-        running = asyncio.create_task(_run(settings, stop, self_check, began), name="up")
+        up_and_running = asyncio.Event()
+        running = asyncio.create_task(_run(settings, stop, up_and_running, self_check, began), name="up")
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
+        if stop.is_set():
             say("Stopping ...")
-            running.cancel()
+            if not up_and_running.is_set():
+                running.cancel()
         stopping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
@@ -67,20 +69,27 @@ async def up(settings: Settings, *, self_check: bool = True) -> int:
     return 0
 
 
-async def _run(settings: Settings, stop: asyncio.Event, self_check: bool, began: float) -> None:
+async def _run(
+    settings: Settings, stop: asyncio.Event, up_and_running: asyncio.Event, self_check: bool, began: float
+) -> None:
     _check_ports(settings)
     await setup(settings, say)
     async with _database(settings) as urls:
         prepared = await prepare(settings, say)
         environment = {**os.environ, **urls}
         async with asyncio.TaskGroup() as tasks:
-            await _start_asterisk(settings, prepared, tasks)
-            await _start_service(settings, environment, tasks)
+            asterisk = await _start_asterisk(settings, tasks)
+            service = await _start_service(settings, environment, tasks)
             say(f"Asterisk {prepared.install.version} and pbx112 are up after {time.monotonic() - began:.1f} s.")
             if self_check:
                 await _self_check(settings)
             _tell(settings, prepared)
+            up_and_running.set()
             await stop.wait()
+            # Asterisk first: the service then reads its last lines.
+            for task in (asterisk, service):
+                task.cancel()
+                await asyncio.wait({task})
 
 
 def _plain(error: BaseException) -> BaseException:
@@ -96,6 +105,7 @@ def _check_ports(settings: Settings) -> None:
         ("FastAGI", "PBX112_AGI_BIND", settings.agi_bind, socket.SOCK_STREAM),
         ("AMI", "PBX112_AMI_BIND", settings.ami_bind, socket.SOCK_STREAM),
         ("SIP", "PBX112_SIP_BIND", settings.sip_bind, socket.SOCK_DGRAM),
+        ("SIP over TLS", "PBX112_SIP_BIND", (settings.sip_bind.host, settings.sip_bind.port + 1), socket.SOCK_STREAM),
         ("SIP over TCP", "PBX112_SIP_BIND", settings.sip_bind, socket.SOCK_STREAM),
     ]
     for what, variable, (host, port), kind in wanted:
@@ -145,26 +155,32 @@ async def _keep_database(server: EmbeddedPostgres) -> None:
     await supervise(start, "PostgreSQL", first=server)
 
 
-async def _start_asterisk(settings: Settings, prepared: Prepared, tasks: asyncio.TaskGroup) -> None:
+async def _start_asterisk(settings: Settings, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
     log_file = settings.state_dir / "log" / "asterisk.out"
     argv = [*asterisk_argv(settings), "-f"]
 
     async def start() -> Child:
         child = Child("Asterisk", argv, log_file=log_file)
         await child.start()
-        deadline = time.monotonic() + _ASTERISK_SECONDS
-        while not await _ami_greets(prepared.place.ami):
-            if child.pid is None or time.monotonic() > deadline:
-                messages = settings.asterisk_dir / "log" / "messages.log"
-                tail = child.log_tail()
-                await child.stop()
-                raise NotReady(f"Asterisk did not come up; its log is {messages}.{tail}")
-            await asyncio.sleep(0.05)
+        try:
+            await _until_booted(settings, child)
+        except BaseException:
+            await child.stop()
+            raise
         return child
 
     say("Starting Asterisk ...")
     first = await start()
-    tasks.create_task(supervise(start, "Asterisk", first=first), name="asterisk")
+    return tasks.create_task(supervise(start, "Asterisk", first=first), name="asterisk")
+
+
+async def _until_booted(settings: Settings, child: Child) -> None:
+    deadline = time.monotonic() + _ASTERISK_SECONDS
+    while not await _ami_greets(settings.ami_bind):
+        if child.pid is None or time.monotonic() > deadline:
+            messages = settings.asterisk_dir / "log" / "messages.log"
+            raise NotReady(f"Asterisk did not come up; its log is {messages}.{child.log_tail()}")
+        await asyncio.sleep(0.05)
 
 
 async def _ami_greets(address: tuple[str, int]) -> bool:
@@ -179,7 +195,9 @@ async def _ami_greets(address: tuple[str, int]) -> bool:
     return greeting.startswith(b"Asterisk Call Manager")
 
 
-async def _start_service(settings: Settings, environment: dict[str, str], tasks: asyncio.TaskGroup) -> None:
+async def _start_service(
+    settings: Settings, environment: dict[str, str], tasks: asyncio.TaskGroup
+) -> asyncio.Task[None]:
     log_file = settings.state_dir / "log" / "service.log"
     argv = [sys.executable, "-m", "pbx112", "serve"]
 
@@ -190,8 +208,9 @@ async def _start_service(settings: Settings, environment: dict[str, str], tasks:
 
     say("Starting the pbx112 service ...")
     first = await start()
-    tasks.create_task(supervise(start, "The pbx112 service", first=first), name="service")
+    task = tasks.create_task(supervise(start, "The pbx112 service", first=first), name="service")
     await _until_ready(settings, log_file)
+    return task
 
 
 async def _until_ready(settings: Settings, log_file: Path) -> None:

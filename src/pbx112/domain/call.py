@@ -20,6 +20,9 @@ from pbx112.domain.record import (
     call_id,
 )
 
+PRIORITY_STEP = 10
+"""The dialplan gives app_queue ten times the priority, and five more to those who wait longer: see queue.conf."""
+
 _OPERATOR_CHANNEL = re.compile(r"^PJSIP/(?P<account>[^/@]+)-[0-9a-f]{8}$")
 _BUSY_CAUSES = frozenset({17, 21})  # Q.850: user busy, call rejected
 _NO_ANSWER_CAUSES = frozenset({0, 16, 18, 19, 26, 127})  # the ring ended on our side, or nobody lifted
@@ -202,7 +205,8 @@ def _taken_in(call: _Folding, event: JournalEvent) -> None:
 def _queue_joined(call: _Folding, event: JournalEvent) -> None:
     call.queue = _text(event.extra, "queue") or call.queue
     priority = event.extra.get("priority")
-    call.priority = priority if isinstance(priority, int) else call.priority
+    if isinstance(priority, int):
+        call.priority = priority // PRIORITY_STEP
 
 
 def _application_started(call: _Folding, event: JournalEvent) -> None:

@@ -96,10 +96,10 @@ def find_moh(runtime_dir: Path) -> Path:
     )
 
 
-def missing_tools(runtime_dir: Path) -> list[str]:
+def missing_tools(explicit: str | None, runtime_dir: Path) -> list[str]:
     """Name what a first start needs and cannot find yet: `asterisk`, `sipp`, `espeak-ng`, `sox`, `music`."""
     checks: dict[str, Callable[[], object]] = {
-        "asterisk": lambda: find_asterisk(None, runtime_dir),
+        "asterisk": lambda: find_asterisk(explicit, runtime_dir),
         **{name: partial(tool_argv, name, runtime_dir) for name in _TOOLS},
         "music": lambda: find_moh(runtime_dir),
     }

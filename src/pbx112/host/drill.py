@@ -258,7 +258,7 @@ def _silence(plan: DrillPlan, operator: Softphone) -> tuple[str, str]:
 
 def _refusal_hint(plan: DrillPlan, over: CallOver) -> str:
     if over.event.code in (401, 403):
-        return f"whether {plan.caller_source_ip} is a trunk's source (pbx112 config show)"
+        return f"whether {plan.caller_source_ip} is a trunk's source (pbx112 trunks)"
     if over.event.code in (404, 484):
         return f"whether the trunk's dialplan context knows {plan.service_number}"
     return f"{RUNS}, its log, and the queue's members"

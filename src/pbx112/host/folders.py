@@ -63,7 +63,9 @@ def write_whole(file: Path, content: bytes, mode: int = 0o644) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.{os.getpid()}.new")
     try:
-        aside.write_bytes(content)
+        # Never wider than it will be, not even for a moment: it may hold secrets.
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
+            stream.write(content)
         aside.chmod(mode)
         aside.replace(file)
     finally:

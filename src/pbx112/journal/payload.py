@@ -55,7 +55,15 @@ def _dotted(kind: str, text: str, names: tuple[str, ...] | None) -> dict[str, st
     if len(values) > len(names):
         raise Undecodable(f"{len(values)} fields where {kind} has {len(names)}")
     values += [""] * (len(names) - len(values))
-    return {name: _without_guard(to_text(_decode(value))) for name, value in zip(names, values, strict=True)}
+    return {name: _field(value) for name, value in zip(names, values, strict=True)}
+
+
+def _field(value: str) -> str:
+    """One field's text; "" for one that a hostile value has cut: it must not take the others with it."""
+    try:
+        return _without_guard(to_text(_decode(value)))
+    except Undecodable:
+        return ""
 
 
 def _without_guard(value: str) -> str:

@@ -29,7 +29,7 @@ class Installed:
     prompts_dir: Path
 
 
-def write_file(path: Path, text: str, mode: int = 0o640) -> bool:
+def write_file(path: Path, text: str, mode: int = 0o600) -> bool:
     """Write a file whole or not at all; True when its content changed."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
@@ -57,6 +57,9 @@ def run_dir(base_dir: Path) -> Path:
 
 def prepare_folders(place: Place, installed: Installed, intake_argv: list[str]) -> None:
     """Make every folder Asterisk needs (without `log/cel-custom` it would lose every journal line)."""
+    # Secrets, and callers' numbers in the logs: for the owner only.
+    place.base_dir.mkdir(parents=True, exist_ok=True)
+    place.base_dir.chmod(0o700)
     for folder in ("etc", "lib/keys", "log/cel-custom", "log/cdr-csv", "spool", "agi-bin", "data/sounds"):
         (place.base_dir / folder).mkdir(parents=True, exist_ok=True, mode=0o750)
     place.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

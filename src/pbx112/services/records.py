@@ -4,7 +4,7 @@ Whoever changes events here holds the node's position row and raises its `turn`,
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -163,15 +163,16 @@ async def notify(conn: AsyncConnection, node: str, ids: Sequence[UUID]) -> None:
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
-async def mark_lost(engine: AsyncEngine, node: str, *, booted_at: datetime) -> list[UUID]:
+async def mark_lost(engine: AsyncEngine, node: str, *, booted_at: datetime, alive: Collection[str]) -> list[UUID]:
     """Note, as journal events, that Asterisk died under the calls that were open when it booted again.
 
-    To be called when Asterisk was seen to start at `booted_at`, once the journal of before is read. A call whose
-    end turns up in the journal later keeps its real end. Raises DatabaseUnavailable.
+    To be called when Asterisk was seen to start at `booted_at` (or up to a second before), once the journal of before
+    is read; `alive` are the linked ids of the channels it has now. A call whose end turns up in the journal later
+    keeps its real end. Raises DatabaseUnavailable.
     """
     async with transaction(engine) as conn:
         held = await lock_position(conn, node)
-        lost = await open_calls(conn, node, before=booted_at)
+        lost = [linked for linked in await open_calls(conn, node, before=booted_at) if linked not in alive]
         rows = [
             JournalRow(JournalEvent(kinds.LOST, booted_at, unique_id=linked, linked_id=linked), f"lost:{linked}", 0)
             for linked in lost
