@@ -58,6 +58,15 @@ def _range(value: object) -> object:
     return int(low), int(high)
 
 
+def _local(value: Bind | None) -> Bind | None:
+    if value is not None and not value.host.startswith("127."):
+        raise ValueError(
+            f"{value} is not an address of this machine's loopback (127.x.x.x): FastAGI has no password, and a connect "
+            "that nobody answers would cost every caller two seconds"
+        )
+    return value
+
+
 BindField = Annotated[Bind, NoDecode, BeforeValidator(_bind)]
 
 
@@ -72,8 +81,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     migration_url: str | None = None
     http_bind: BindField = Bind(("127.0.0.1", 8112))
-    agi_bind: BindField = Bind(("127.0.0.1", 4573))
-    agi_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
+    agi_bind: Annotated[BindField, AfterValidator(_local)] = Bind(("127.0.0.1", 4573))
+    agi_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind), AfterValidator(_local)] = None
     ami_bind: BindField = Bind(("127.0.0.1", 5038))
     sip_bind: BindField = Bind(("127.0.0.1", 5060))
     rtp_range: Annotated[tuple[int, int], NoDecode, BeforeValidator(_range)] = (20000, 20999)

@@ -151,6 +151,7 @@ async def test_given_both_intakes_broken_when_112_is_called_then_the_dialplan_al
     assert record["queue"] == "112"
     assert record["trunk"] == "carrier-a"
     assert (record["caller"]["class"], record["caller"]["number"]) == ("asserted", NUMBER)
+    assert record["caller"]["callback_number"] is None
     assert seconds_to_queue(record) < MOST_SECONDS
 
 

@@ -120,6 +120,15 @@ async def test_given_a_path_that_no_socket_can_have_when_started_then_the_socket
         far = (tmp_path / name / "run").readlink()
         assert far.is_dir()
         (await connect(server.service_url)).terminate()
+        url = server.service_url
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait()
+        await server.stop()
+        await server.start()
+        # Whoever holds the address from before the crash reaches the server again.
+        assert server.service_url == url
+        (await connect(url)).terminate()
     finally:
         await server.stop()
     assert not far.exists()

@@ -15,7 +15,6 @@ from pbx112.agi.display import shown_name, shown_number
 from pbx112.agi.facts import WORD_LIMIT, cut, journal_words
 from pbx112.agi.variables import read_answer, read_command, safe, set_command
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity
-from pbx112.domain.configuration import AnswerMode
 from pbx112.domain.demo import DEMO_CENTRE
 from pbx112.domain.record import Intake, call_id
 from pbx112.services.intake import ArrivedCall, Routing, route
@@ -34,7 +33,7 @@ def answer(*values: str, token: str = TOKEN) -> str:
 
 
 def routing(caller: Caller, queue: str = "112") -> Routing:
-    return Routing(caller, queue, 0, "id", AnswerMode.AFTER, 10, "sos")
+    return Routing(caller, queue, 0, "id", "sos")
 
 
 def decoded(words: list[str]) -> list[dict[str, Any]]:
@@ -95,7 +94,7 @@ def test_given_a_routing_when_it_is_set_then_the_sentinel_is_last_and_the_line_i
     assert set_command(routing(caller), call, Intake.FASTAGI) == (
         'EXEC MSet "PBX112_QUEUE=112,PBX112_PRIORITY=0,PBX112_LANG=id,'
         "PBX112_CALL_ID=2b52e714-69ff-5012-8933-98bf0512858f,PBX112_CALLER_NUM=+6281234567890,"
-        "PBX112_CALLER_NAME=+6281234567890,PBX112_ANSWER=after,PBX112_ANSWER_AFTER=10,"
+        "PBX112_CALLER_NAME=+6281234567890,"
         'PBX112_INTAKE=fastagi"'
     )
 

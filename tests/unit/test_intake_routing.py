@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbx112.domain.caller import CallerClass, SipIdentity
-from pbx112.domain.configuration import AnswerMode
 from pbx112.domain.demo import DEMO_CENTRE
 from pbx112.services.intake import ArrivedCall, raw_headers, read_service, route
 
@@ -38,11 +37,10 @@ def test_given_a_trunk_when_a_call_is_routed_then_its_trust_decides_the_class(
 
 
 def test_given_the_default_queue_when_a_call_is_routed_then_its_settings_are_taken() -> None:
-    queue = replace(DEMO_CENTRE.queues[0], priority=3, language="en", answer_mode=AnswerMode.IMMEDIATE)
+    queue = replace(DEMO_CENTRE.queues[0], priority=3, language="en")
     routing = route(arrived(), replace(DEMO_CENTRE, queues=(queue,)))
 
     assert (routing.queue, routing.priority, routing.language) == ("112", 3, "en")
-    assert routing.answer_mode is AnswerMode.IMMEDIATE
 
 
 def test_given_no_queue_of_the_default_name_when_a_call_is_routed_then_it_still_goes_there() -> None:

@@ -27,6 +27,8 @@ def test_given_no_proxy_when_read_then_asterisk_asks_where_the_service_listens()
     [
         ("PBX112_SIP_BIND", "nowhere"),
         ("PBX112_SIP_BIND", "127.0.0.1:99999"),
+        ("PBX112_AGI_BIND", "0.0.0.0:4573"),
+        ("PBX112_AGI_ASK", "192.0.2.1:4573"),
         ("PBX112_RTP_RANGE", "30000"),
         ("PBX112_RTP_RANGE", "300-200"),
         ("PBX112_TIMEZONE", "Jakarta"),

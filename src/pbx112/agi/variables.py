@@ -16,8 +16,6 @@ LANG = "PBX112_LANG"
 CALL_ID = "PBX112_CALL_ID"
 CALLER_NUM = "PBX112_CALLER_NUM"
 CALLER_NAME = "PBX112_CALLER_NAME"
-ANSWER = "PBX112_ANSWER"
-ANSWER_AFTER = "PBX112_ANSWER_AFTER"
 INTAKE = "PBX112_INTAKE"
 """The sentinel, set last: the dialplan tests it, because a dying server yields AGISTATUS=SUCCESS too."""
 
@@ -82,8 +80,6 @@ def set_command(routing: Routing, call: uuid.UUID | None, by: Intake) -> str:
         CALL_ID: str(call or ""),
         CALLER_NUM: shown_number(routing.caller),
         CALLER_NAME: shown_name(routing.caller, routing.language),
-        ANSWER: routing.answer_mode,
-        ANSWER_AFTER: str(routing.answer_after_seconds),
         INTAKE: by,
     }
     return 'EXEC MSet "' + ",".join(f"{name}={safe(value)}" for name, value in values.items()) + '"'

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -110,7 +110,7 @@ class _Folding:
             linkedid=self.linkedid,
             received_at=self.received_at,
             state=self._state(),
-            caller=self.caller or classify(self.identity, trusted=self.trusted),
+            caller=self.caller or self._unrouted_caller(),
             intake=self.intake,
             sip_call_id=self.sip_call_id,
             trunk=self.trunk,
@@ -129,6 +129,13 @@ class _Folding:
             hangup_by=self._hangup_by(),
             offers=tuple(leg.offer(self.ended_at) for leg in self.legs.values()),
         )
+
+    def _unrouted_caller(self) -> Caller:
+        """Who calls, by the arrival line alone: without the trunk's own rules no number is good for a call back."""
+        caller = classify(self.identity, trusted=self.trusted)
+        if caller.callback_number is None:
+            return caller
+        return replace(caller, callback_number=None, warnings=(*caller.warnings, "number_unverified"))
 
     def _state(self) -> CallState:
         if self.ended_at is not None:

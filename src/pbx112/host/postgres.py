@@ -87,6 +87,9 @@ class EmbeddedPostgres:
             await in_thread(self._prepare)
             await self._start_server()
             await self._ensure_database()
+        except asyncpg.PostgresError as error:
+            await self.stop()
+            raise PostgresFailed(f"PostgreSQL started, and refused to make its database: {error}") from error
         except BaseException:
             await self.stop()
             raise

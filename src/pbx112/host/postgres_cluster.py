@@ -44,6 +44,7 @@ class Cluster:
         self.data = home / "data"
         self.user = _unprivileged_user()
         self._progress = progress
+        self._far: Path | None = None
 
     def prepare(self) -> Path:
         """Make everything ready for the server and return the folder for its socket. Raises PostgresFailed."""
@@ -96,7 +97,12 @@ class Cluster:
             return near
         # The kernel bounds a socket's path, and PostgreSQL reads commas in it as a list: then it is elsewhere, and
         # a link says where, for the next start to clear it away if we are killed.
-        far = Path(tempfile.mkdtemp(prefix=_FAR_PREFIX))
+        # The same place at every start of ours: whoever has its address keeps it when the server is started again.
+        if self._far is None:
+            self._far = Path(tempfile.mkdtemp(prefix=_FAR_PREFIX))
+        else:
+            self._far.mkdir(mode=0o700)
+        far = self._far
         if self.user is not None:
             os.chown(far, *self.user)
         near.symlink_to(far)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify, clean
-from pbx112.domain.configuration import AnswerMode, Configuration, Queue, Trunk
+from pbx112.domain.configuration import Configuration, Queue, Trunk
 
 UNREADABLE = "?"
 """Stands for a header that is there and could not be fetched whole; it never reads as a number."""
@@ -51,14 +51,12 @@ class ArrivedCall:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What the intake decided; `answer_after_seconds` counts only for the answer mode `after`."""
+    """What the intake decided. (When the trunk is answered stands in the dialplan: it must hold without us, too.)"""
 
     caller: Caller
     queue: str
     priority: int
     language: str
-    answer_mode: AnswerMode
-    answer_after_seconds: int
     service: str
 
     @property
@@ -100,8 +98,6 @@ def _to(queue: Queue, caller: Caller, service: str) -> Routing:
         queue=queue.name,
         priority=queue.priority,
         language=queue.language,
-        answer_mode=queue.answer_mode,
-        answer_after_seconds=queue.answer_after_seconds,
         service=service,
     )
 
