@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
 
 from pbx112.domain.configuration import AnswerMode
 from pbx112.domain.demo import DEMO_CENTRE
@@ -155,3 +156,36 @@ async def test_given_an_answer_mode_and_an_own_database_when_112_is_called_then_
         record = await centre.record(placed.sip_call_id)
     assert record["outcome"] == "answered"
     assert datetime.fromisoformat(record["answered_at"]) > datetime.fromisoformat(record["queued_at"])
+
+
+async def test_given_a_listener_when_a_call_comes_and_goes_then_the_feed_tells_it(centre: Centre) -> None:
+    await centre.get("/v1/live")  # signs in
+    url = f"ws://{centre.settings.http_bind}/v1/events?token={centre.tokens['admin']}"
+    async with connect(url, proxy=None) as feed, Softphone.start("127.0.0.2", user=NUMBER) as caller:
+        assert json.loads(await asyncio.wait_for(feed.recv(), 3))["type"] == "snapshot"
+        placed = await caller.call(centre.invite_uri)
+        await caller.wait_for("early", 3)
+        await caller.hangup()
+        states = []
+        async with asyncio.timeout(5):
+            while "ended" not in states:
+                event = json.loads(await feed.recv())
+                if event["type"] == "call" and event["call"]["sip_call_id"] == placed.sip_call_id:
+                    states.append(event["call"]["state"])
+    assert states[-1] == "ended"
+
+
+async def test_given_the_tools_when_make_run_starts_then_the_self_check_prints_a_record_within_twenty_seconds(
+    tmp_path: Path,
+) -> None:
+    began = time.monotonic()
+    async with running_centre(tmp_path, worker=7, arguments=()) as centre:
+        took = time.monotonic() - began
+        printed = centre.output.read_text()
+        drills = (await centre.get("/v1/calls", drill="true"))["items"]
+    assert took < 20
+    assert "both heard each other: yes" in printed
+    assert f'"sip_call_id": "{drills[0]["sip_call_id"]}"' in printed
+    assert centre.process.returncode == 0
+    assert (tmp_path / "state" / "secrets.json").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "state" / "asterisk").stat().st_mode & 0o077 == 0

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,13 +129,15 @@ async def until(find: Callable[[], Awaitable[Found | None]], deadline_s: float, 
 
 
 @contextlib.asynccontextmanager
-async def running_centre(folder: Path, *, worker: int = 0, **overrides: str) -> AsyncIterator[Centre]:
+async def running_centre(
+    folder: Path, *, worker: int = 0, arguments: Sequence[str] = ("--no-self-check",), **overrides: str
+) -> AsyncIterator[Centre]:
     """Start a centre below `folder`, and end it with everything it started."""
     environment = environment_of(folder, worker, **overrides)
     output = folder / "up.out"
     with output.open("wb") as stream:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pbx112", "up", "--no-self-check", env=environment, stdout=stream, stderr=stream
+            sys.executable, "-m", "pbx112", "up", *arguments, env=environment, stdout=stream, stderr=stream
         )
     centre = Centre(settings_of(environment), environment, process, output)
     try:
