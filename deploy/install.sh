@@ -2,6 +2,9 @@
 # Install pbx112 on a Debian or Ubuntu host: user, folders, virtualenv, units. Run as root from a checkout.
 # Asks nothing, starts nothing; run again to upgrade. Then edit /etc/pbx112/pbx112.env and enable the units.
 set -eu
+# The system's own programs: a Python below somebody's home could not be run by the service's user.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
 
 [ "$(id -u)" = 0 ] || { echo "Run this as root." >&2; exit 1; }
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,5 +37,6 @@ pbx112 is installed. Next:
        CREATE DATABASE pbx112 OWNER pbx112_owner;
   3. systemctl enable --now pbx112-prepare pbx112-asterisk pbx112
   4. sudo -u pbx112 sh -c 'set -a; . /etc/pbx112/pbx112.env; /opt/pbx112/.venv/bin/pbx112 doctor'
+First passwords: /var/lib/pbx112/state/secrets.json, once pbx112-prepare has run.
 Upgrade: run this again, then systemctl restart pbx112-prepare pbx112 (and pbx112-asterisk at a quiet hour).
 TEXT
