@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -94,7 +95,7 @@ async def place(centre: Centre) -> Record:
     """One call with nobody logged in; its record."""
     async with Softphone.start("127.0.0.2", user=NUMBER) as caller:
         placed = await caller.call(centre.invite_uri, headers={"P-Asserted-Identity": f"<sip:{NUMBER}@x.example>"})
-        await caller.wait_for("early", 4)
+        await caller.wait_for("early", 5)
         await asyncio.sleep(0.3)
         await caller.hangup()
         return await centre.record(placed.sip_call_id)
@@ -132,6 +133,27 @@ async def test_given_a_hung_intake_when_a_second_caller_comes_then_he_does_not_w
         second = await place(faulty)
     assert seconds_to_queue(first) >= 0.8
     assert seconds_to_queue(second) < 0.8
+
+
+async def test_given_a_connect_that_nobody_answers_when_112_is_called_then_it_costs_one_caller_two_seconds(
+    faulty: Centre,
+) -> None:
+    """Asterisk's own connect time-out is fixed at 2 s: the one fault that takes a caller beyond 1.5 s.
+
+    It needs a full accept queue (4,096 places), which the breaker lets a hung service fill by one in five seconds.
+    """
+    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.create_server(("127.0.0.1", ASK_PORT), backlog=0))
+        for _ in range(4):
+            filler = sockets.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        first = await place(faulty)
+        second = await place(faulty)
+    assert 1.9 < seconds_to_queue(first) < 2.0 + 0.5 + 0.2
+    assert seconds_to_queue(second) < 0.8
+    assert (first["intake"], second["intake"]) == ("classic", "classic")
 
 
 @pytest.mark.parametrize("script", ["exit 1", "sleep 20", "kill -9 $$"])

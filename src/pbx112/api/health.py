@@ -1,5 +1,6 @@
 """Whether the service lives, whether it can work, and what it counts."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import cast
@@ -68,6 +69,7 @@ class _Everything:
         yield _gauge("pbx112_journal_lag_ms", "Age of the oldest unread line.", lag.oldest_unread_ms or 0)
         yield _gauge("pbx112_feed_clients", "Clients of the live feed.", parts.feed.listeners)
         yield CounterMetricFamily("pbx112_feed_cut_off", "Clients that were too slow.", value=parts.feed.cut_off)
+        yield _gauge("pbx112_tasks", "Tasks of the service's event loop: steady, whatever comes.", _tasks())
         uptime = (datetime.now(UTC) - parts.started_at).total_seconds()
         yield _gauge("pbx112_uptime_seconds", "Seconds since the service started.", uptime)
         for name, count in (("members", "Operators logged in."), ("waiting", "Callers waiting.")):
@@ -75,6 +77,13 @@ class _Everything:
             for queue in live.queues:
                 family.add_metric([queue.name], len(getattr(queue, name)))
             yield family
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # outside of a loop there are none
+        return 0
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
