@@ -205,3 +205,27 @@ async def test_given_a_paused_operator_when_112_is_called_then_he_is_not_rung_an
         record = await centre.record(placed.sip_call_id)
     assert record["operator"] == "op1"
     assert record["wait_ms"] > 1500
+
+
+async def test_given_the_networks_cell_when_112_is_called_then_the_record_says_where_with_its_trust(
+    centre: Centre,
+) -> None:
+    pani = '3GPP-E-UTRAN-FDD;utran-cell-id-3gpp="510101F2A0ABCDE1";network-provided'
+    async with carrier() as caller:
+        headers = ASSERTED | {"P-Access-Network-Info": pani}
+        placed = await caller.call(centre.invite_uri, headers=headers)
+        await caller.wait_for("early", 3)
+        await caller.hangup()
+        record = await centre.record(placed.sip_call_id)
+    (location,) = record["location"]
+    assert location["raw"] == pani
+    told = {name: value for name, value in location.items() if value is not None and name != "raw"}
+    assert told == {
+        "kind": "cell",
+        "source": "pani",
+        "trust": "network",
+        "mcc": "510",
+        "mnc": "10",
+        "tac": 7978,
+        "cell_id": 11259361,
+    }

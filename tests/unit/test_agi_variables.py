@@ -189,7 +189,7 @@ def test_given_everything_known_of_a_caller_when_it_is_written_then_the_class_is
 
 
 def test_given_a_long_text_when_it_is_cut_then_no_character_is_halved() -> None:
-    assert cut("aé" * 10, 5) == "aéa"
+    assert cut("aé" * 10, 5) == "a…"
 
 
 def test_given_a_call_when_the_intake_talks_then_it_asks_writes_and_sets_in_this_order() -> None:

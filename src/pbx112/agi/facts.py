@@ -6,7 +6,7 @@ from typing import Any
 
 from pbx112.domain.caller import Caller
 from pbx112.domain.record import Intake
-from pbx112.services.intake import ArrivedCall, Routing, raw_headers
+from pbx112.services.intake import CUT, ArrivedCall, Routing, raw_headers
 
 WORD_LIMIT = 480
 """Longest word in characters. Asterisk 22 cuts a journal line at 1,023 bytes, closing quote and all, and the other
@@ -60,8 +60,14 @@ def public_caller(caller: Caller) -> dict[str, Any]:
 
 
 def cut(text: str, limit: int) -> str:
-    """The text's beginning, at most `limit` bytes of UTF-8 (a character is never cut in two)."""
-    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+    """The text, or its beginning and `…` in at most `limit` bytes of UTF-8 (a character is never cut in two).
+
+    The mark matters: a cell id that lost its last digit would be another cell.
+    """
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return raw.decode("utf-8", "ignore")
+    return raw[: max(limit - len(CUT.encode()), 0)].decode("utf-8", "ignore") + CUT
 
 
 def _add(parts: list[dict[str, Any]], fact: dict[str, Any], by: Intake) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pbx112.domain import events as kinds
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify
 from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent, in_order
+from pbx112.domain.location import read_access_network
 from pbx112.domain.record import (
     CallRecord,
     CallState,
@@ -81,6 +82,7 @@ class _Folding:
     received_at: datetime
     identity: SipIdentity = field(default_factory=SipIdentity)
     trusted: bool = False
+    access_network: str = ""
     caller: Caller | None = None
     intake: Intake = Intake.NONE
     sip_call_id: str | None = None
@@ -127,6 +129,7 @@ class _Folding:
             talk_ms=_ms(self.talked) if self.answered_at and self.ended_at else None,
             hangup_cause=self.cause,
             hangup_by=self._hangup_by(),
+            location=read_access_network(self.access_network, trusted=self.trusted),
             offers=tuple(leg.offer(self.ended_at) for leg in self.legs.values()),
         )
 
@@ -194,6 +197,7 @@ def _taken_in(call: _Folding, event: JournalEvent) -> None:
     if _text(facts, "by") in {Intake.FASTAGI, Intake.CLASSIC}:
         call.intake = Intake(_text(facts, "by"))
     call.service = _text(facts, "service") or call.service
+    _read_headers(call, facts)
     raw = facts.get("caller")
     if isinstance(raw, dict) and _text(raw, "class") in set(CallerClass):
         warnings = raw.get("warnings")
@@ -207,6 +211,13 @@ def _taken_in(call: _Folding, event: JournalEvent) -> None:
             cpc=_text(raw, "cpc") or None,
             warnings=tuple(str(word) for word in warnings) if isinstance(warnings, list) else (),
         )
+
+
+def _read_headers(call: _Folding, facts: Mapping[str, Any]) -> None:
+    """What the intake found beside the caller; it comes in one word or in several."""
+    headers = facts.get("headers")
+    if isinstance(headers, dict) and _text(headers, "p-access-network-info"):
+        call.access_network = _text(headers, "p-access-network-info")
 
 
 def _queue_joined(call: _Folding, event: JournalEvent) -> None:

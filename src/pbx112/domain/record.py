@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from pbx112.domain.caller import Caller
+from pbx112.domain.location import Location
 
 _CALLS = uuid.UUID("1e6f0a52-3c1e-5b8e-9f0b-112112112112")
 
@@ -95,6 +96,7 @@ class CallRecord:
     hangup_cause: int | None = None
     hangup_by: HangupBy | None = None
     offers: tuple[Offer, ...] = ()
+    location: tuple[Location, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by the public names, `caller.class` included; datetimes and UUID stay as they are."""

@@ -7,7 +7,7 @@ for every call).
 import re
 from dataclasses import dataclass, field, replace
 
-from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify, clean
+from pbx112.domain.caller import RAW_LIMIT, Caller, CallerClass, SipIdentity, classify, clean
 from pbx112.domain.configuration import Configuration, Queue, Trunk
 
 UNREADABLE = "?"
@@ -31,6 +31,10 @@ _SERVICES = frozenset(
     }
 )
 _NOBODY = Caller(CallerClass.UNPARSEABLE, warnings=("number_unreadable",))
+
+
+CUT = "…"
+"""Stands at the end of a text that was longer than what is kept of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +144,4 @@ def raw_headers(call: ArrivedCall) -> dict[str, str]:
         "remote-party-id": call.identity.remote_party,
         "privacy": call.identity.privacy,
     }
-    return {name: clean(value) for name, value in raw.items() if value}
+    return {name: clean(value) + (CUT if len(value) > RAW_LIMIT else "") for name, value in raw.items() if value}

@@ -13,17 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbx112.domain.caller import Caller
 from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall
+from pbx112.domain.location import Location
 from pbx112.domain.record import CallRecord, CallState, Offer
 from pbx112.storage.tables import call_annotations, calls, events
 
-_LATER = ("location", "transfers", "recordings", "related")
+_LATER = ("transfers", "recordings", "related")
 """Lists of the public record that nothing fills yet; a list is never a missing key."""
 
 ANNOTATION_FIELDS = ("category", "notes", "disposition")
 _FOLDED = tuple(field.name for field in fields(CallRecord))
 _OF_CALLER = tuple(field.name for field in fields(Caller) if field.name != "caller_class")
 _OF_OFFER = tuple(field.name for field in fields(Offer))
-_PLAIN = tuple(name for name in _FOLDED if name not in {"caller", "offers"})
+_OF_LOCATION = tuple(field.name for field in fields(Location))
+_PLAIN = tuple(name for name in _FOLDED if name not in {"caller", "offers", "location"})
 
 # Only a record that really changed is written: most journal lines change nothing that a record shows.
 _insert = pg_insert(calls)
@@ -51,7 +53,8 @@ def public(record: CallRecord) -> dict[str, Any]:
     caller["class"] = record.caller.caller_class
     caller["warnings"] = list(record.caller.warnings)
     offers = [{name: getattr(offer, name) for name in _OF_OFFER} for offer in record.offers]
-    return {name: getattr(record, name) for name in _PLAIN} | {"caller": caller, "offers": offers}
+    location = [{name: getattr(place, name) for name in _OF_LOCATION} for place in record.location]
+    return {name: getattr(record, name) for name in _PLAIN} | {"caller": caller, "offers": offers, "location": location}
 
 
 def _row(record: CallRecord) -> dict[str, Any]:
@@ -62,6 +65,7 @@ def _row(record: CallRecord) -> dict[str, Any]:
         "caller_class": raw["caller"]["class"],
         "number": raw["caller"]["number"],
         "offers": raw["offers"],
+        "location": raw["location"],
     }
 
 

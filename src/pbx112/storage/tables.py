@@ -104,6 +104,7 @@ calls = Table(
     Column("hangup_cause", Integer),
     Column("hangup_by", Text),
     Column("offers", JSONB, nullable=False),
+    Column("location", JSONB, nullable=False, server_default="[]"),
     UniqueConstraint("node", "linkedid"),
     # "Exactly one outcome for a call that has ended" is a promise to auditors, so the database keeps it too.
     CheckConstraint("(state = 'ended') = (outcome IS NOT NULL)", name="outcome_iff_ended"),
