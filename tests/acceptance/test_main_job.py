@@ -10,6 +10,7 @@ import pytest
 from pbx112.host.softphone_client import PhoneEvent, Softphone
 from pbx112.host.sound import loudness
 from tests.support.centre import SECRET, Centre, Record
+from tests.support.raw_sip import build_invite, exchange
 
 # One event loop for all tests that share a centre.
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -229,3 +230,19 @@ async def test_given_the_networks_cell_when_112_is_called_then_the_record_says_w
         "tac": 7978,
         "cell_id": 11259361,
     }
+
+
+async def test_given_the_phones_and_the_networks_cell_on_lines_of_their_own_when_called_then_the_networks_is_first(
+    centre: Centre,
+) -> None:
+    source = ("127.0.0.2", 5996)
+    lines = (
+        b"P-Access-Network-Info: 3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=510010001000000A\r\n"
+        b"P-Access-Network-Info: 3GPP-NR-FDD;utran-cell-id-3gpp=51010001F2A00000ABCD;network-provided\r\n"
+    )
+    answer = await exchange(build_invite(source, centre.sip_address, extra=lines), source, centre.sip_address)
+    record = await centre.record(answer.sip_call_id)
+    assert [(place["trust"], place["mnc"], place["tac"], place["cell_id"]) for place in record["location"]] == [
+        ("network", "10", 0x1F2A, 0xABCD),
+        ("trunk", "01", 1, 10),
+    ]

@@ -28,7 +28,7 @@ def word(value: str, token: str = TOKEN) -> str:
 
 
 def answer(*values: str, token: str = TOKEN) -> str:
-    padded = [*values, *[""] * (11 - len(values))]
+    padded = [*values, *[""] * (12 - len(values))]
     return f"{token}|" + "|".join(word(value, token) for value in padded)
 
 
@@ -45,7 +45,7 @@ def test_given_the_question_when_it_is_made_then_it_is_one_line_below_a_thousand
 
     assert len(command) < 1000
     assert " " not in command.removeprefix("GET FULL VARIABLE ")
-    assert command.count("BASE64_ENCODE") == 11
+    assert command.count("BASE64_ENCODE") == 12
 
 
 def test_given_an_answer_when_it_is_read_then_every_value_is_in_its_place() -> None:

@@ -29,8 +29,9 @@ _READ = {
     "privacy": "PJSIP_HEADER(read,Privacy,1)",
     "remote_party": "PJSIP_HEADER(read,Remote-Party-ID,1)",
     "contact": "PJSIP_HEADER(read,Contact,1)",
-    "access_network": "PJSIP_HEADER(read,P-Access-Network-Info,1)",
+    "access_network1": "PJSIP_HEADER(read,P-Access-Network-Info,1)",
     "service_urn": "PJSIP_HEADER(read,X-Service-URN,1)",
+    "access_network2": "PJSIP_HEADER(read,P-Access-Network-Info,2)",
 }
 _PARENTHESES = "(" * 8
 _UNSAFE = re.compile(r"[^A-Za-z0-9 +?._-]")
@@ -55,6 +56,7 @@ def read_answer(data: str, token: str) -> ArrivedCall:
     words += [""] * (len(_READ) - len(words))
     told = {name: _decoded(word, token) for name, word in zip(_READ, words, strict=False)}
     asserted = [told["asserted1"], told["asserted2"]]
+    access_network = [told["access_network1"], told["access_network2"]]
     return ArrivedCall(
         endpoint=told["endpoint"],
         linkedid=told["linkedid"],
@@ -66,7 +68,7 @@ def read_answer(data: str, token: str) -> ArrivedCall:
             privacy=told["privacy"],
             remote_party=told["remote_party"],
         ),
-        access_network=told["access_network"],
+        access_network=", ".join(value for value in access_network if value),
         service_urn=told["service_urn"],
     )
 
