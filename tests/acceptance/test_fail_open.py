@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from pbx112.host.softphone_client import Softphone
-from tests.support.centre import SECRET, Centre, Record, running_centre
+from tests.support.centre import SECRET, Centre, Record, running_centre, until
 
 # One event loop for all tests that share a centre.
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -197,6 +197,22 @@ async def test_given_the_service_stopped_when_112_is_called_then_the_call_is_ans
             service.resume()
         record = await faulty.record(placed.sip_call_id)
     assert (record["outcome"], record["operator"]) == ("answered", "op1")
+
+
+async def test_given_postgresql_killed_when_112_is_called_then_the_record_is_there_once_it_is_back(
+    faulty: Centre,
+) -> None:
+    faulty.child("postgres", "-D").kill()
+    async with Softphone.start("127.0.0.2", user=NUMBER) as caller:
+        placed = await caller.call(faulty.invite_uri)
+        await caller.wait_for("early", 3)
+        await caller.hangup()
+
+    async def database_is_back() -> bool | None:
+        return True if (await faulty.api("GET", "/v1/calls")).is_success else None
+
+    await until(database_is_back, 10, "the database answers again")
+    assert (await faulty.record(placed.sip_call_id))["outcome"] == "abandoned"
 
 
 async def test_given_asterisk_killed_under_a_call_when_it_is_back_then_the_record_is_lost_and_the_next_call_rings(

@@ -16,7 +16,7 @@ from pbx112.bootstrap.prepare import applied_configuration, database_url, migrat
 from pbx112.domain.demo import is_demo
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import find_asterisk
-from pbx112.settings import Settings
+from pbx112.settings import Bind, Settings
 from pbx112.storage.engine import check, make_engine
 from pbx112.storage.migrate import check_migrations
 
@@ -93,33 +93,31 @@ async def _configuration(settings: Settings) -> str:
 
 
 async def _asterisk(settings: Settings) -> str:
-    host, port = settings.ami_bind
-    try:
-        reader, writer = await asyncio.open_connection(host, port)
-    except OSError as error:
-        raise _Ill(
-            f"Nothing answers at {host}:{port} ({error.strerror}).",
-            f"Start Asterisk (make run, or systemctl start pbx112-asterisk); its log is "
-            f"{settings.asterisk_dir / 'log' / 'messages.log'}.",
-        ) from error
+    remedy = (
+        "Start Asterisk (make run, or systemctl start pbx112-asterisk); its log is "
+        f"{settings.asterisk_dir / 'log' / 'messages.log'}."
+    )
+    reader, writer = await _connect(settings.ami_bind, "Operators cannot be commanded.", remedy)
     greeting = (await reader.readline()).decode("ascii", "replace").strip()
     writer.close()
+    at = str(settings.ami_bind)
     if "Asterisk Call Manager" not in greeting:
-        raise _Ill(f"Something else answers at {host}:{port}: {greeting[:60]!r}.", "Set PBX112_AMI_BIND elsewhere.")
-    return f"{greeting} at {host}:{port}."
+        raise _Ill(f"Something else answers at {at}: {greeting[:60]!r}.", "Set PBX112_AMI_BIND elsewhere.")
+    return f"{greeting} at {at}."
 
 
 async def _intake(settings: Settings) -> str:
-    host, port = settings.agi_bind
-    try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError as error:
-        raise _Ill(
-            f"Nothing listens at {host}:{port}: calls are taken by the classic script and the default queue.",
-            "Start the service (make run, or systemctl start pbx112).",
-        ) from error
+    meanwhile = "Calls are taken by the classic script and the default queue."
+    _, writer = await _connect(settings.agi_bind, meanwhile, "Start the service (make run, or systemctl start pbx112).")
     writer.close()
-    return f"Listens at {host}:{port}."
+    return f"Listens at {settings.agi_bind}."
+
+
+async def _connect(at: Bind, meanwhile: str, remedy: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        return await asyncio.open_connection(at.host, at.port)
+    except OSError as error:
+        raise _Ill(f"Nothing listens at {at} ({error.strerror}). {meanwhile}", remedy) from error
 
 
 async def _database(settings: Settings) -> str:

@@ -42,7 +42,6 @@ class Prepared:
     configuration: Configuration
     secrets: Secrets
     install: AsteriskInstall
-    place: Place
     first_start: bool
     changed: list[str]
 
@@ -67,7 +66,7 @@ async def prepare(settings: Settings, progress: Progress) -> Prepared:
     prepare_folders(place, Installed(install.data_dir, install.sounds_dir, prompts_dir(settings)), intake)
     changed = write_files(place.etc_dir, render(configuration, place, settings.home))
     write_whole(settings.applied_file, json.dumps(configuration.to_json(), indent=1).encode(), 0o640)
-    return Prepared(configuration, secrets, install, place, first_start, changed)
+    return Prepared(configuration, secrets, install, first_start, changed)
 
 
 def _classic_intake(settings: Settings, configuration: Configuration) -> list[str]:
@@ -86,16 +85,17 @@ async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
         async with transaction(engine) as connection:
             stored = await load_configuration(connection)
             configuration = stored or DEMO_CENTRE
+            demo_secret = _demo_secret(settings, configuration)
             secrets = ensure_secrets(
                 settings.secrets_file,
                 phones=_accounts(configuration),
                 users=[*CENTRE_USERS, *(operator.name for operator in configuration.operators)],
-                demo_secret=_demo_secret(settings, configuration),
+                demo_secret=demo_secret,
             )
             if stored is None:
                 configuration = await save_configuration(connection, configuration, who="first start")
             await ensure_users(connection, configuration, lambda name: secrets.users[name])
-            if _demo_secret(settings, configuration):
+            if demo_secret:
                 await reset_passwords(connection, secrets.users)
             return configuration, secrets, stored is None
     finally:

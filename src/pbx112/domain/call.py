@@ -256,9 +256,8 @@ def _bridge_left(call: _Folding, event: JournalEvent) -> None:
     had_caller = call.linkedid in members
     members.pop(event.unique_id, None)
     still = call.linkedid in members and any(member in call.legs for member in members)
-    if call.talking_since is not None and had_caller and not still:
-        call.talked += max(event.at - call.talking_since, timedelta())
-        call.talking_since = None
+    if had_caller and not still:
+        _stop_talking(call, event.at)
 
 
 def _hung_up(call: _Folding, event: JournalEvent) -> None:
@@ -292,6 +291,10 @@ def _end(call: _Folding, at: datetime) -> None:
     if call.ended_at is not None:
         return
     call.ended_at = at
+    _stop_talking(call, at)
+
+
+def _stop_talking(call: _Folding, at: datetime) -> None:
     if call.talking_since is not None:
         call.talked += max(at - call.talking_since, timedelta())
         call.talking_since = None

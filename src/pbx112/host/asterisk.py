@@ -52,11 +52,6 @@ def find_asterisk(explicit: str | None, runtime_dir: Path) -> AsteriskInstall:
     return _system() or _unpacked(runtime_dir)
 
 
-def has_system_asterisk() -> bool:
-    """True when the system's own Asterisk is new enough, so that none has to be fetched."""
-    return _system() is not None
-
-
 def parse_version(text: str) -> tuple[str, tuple[int, ...]] | None:
     """Take `22.10.1` and (22, 10, 1) out of what `asterisk -V` says; None when it says no version (git builds)."""
     match = _VERSION.search(text)
