@@ -60,6 +60,38 @@ class Offer(_Shape):
     ring_ms: int | None
 
 
+class Marks(_Shape):
+    """What the INVITE said of the emergency; `forwarded_by` is never the caller."""
+
+    priority: str | None
+    resource_priority: list[str]
+    additional_data: list[str]
+    forwarded_by: list[str]
+
+
+class Reordered(_Shape):
+    """Why the caller queued at another priority than the queue's own."""
+
+    usual: int
+    given: int
+    reason: str
+    score: float
+
+
+class SilentCheck(_Shape):
+    """A silent caller was asked to press a key; `digits` is what he pressed."""
+
+    at: datetime
+    digits: str | None
+
+
+class Related(_Shape):
+    """Another call of this caller. `same_pseudo_number` and `same_claimed_number` are hints only."""
+
+    call_id: UUID
+    why: str
+
+
 class Call(_Shape):
     """A call record. Times are UTC, durations whole milliseconds; `version` is the ETag."""
 
@@ -89,7 +121,11 @@ class Call(_Shape):
     offers: list[Offer]
     transfers: list[dict[str, Any]]
     recordings: list[dict[str, Any]]
-    related: list[dict[str, Any]]
+    related: list[Related]
+    marks: Marks
+    reordered: Reordered | None
+    silent_checks: list[SilentCheck]
+    callback_of: UUID | None
     category: str | None
     notes: str | None
     disposition: Disposition | None
@@ -140,6 +176,8 @@ class Queue(_Shape):
     language: str
     overflow: list[str]
     service_level_seconds: int
+    silent_wait_seconds: int
+    silent_repeats: int
     members: list[Member]
     waiting: list[Waiting]
 
@@ -185,6 +223,8 @@ class Trunk(_Shape):
     number_format: NumberFormat
     pseudo_patterns: list[str]
     drill: bool
+    from_trusted: bool
+    outbound: str | None
 
 
 class QueueList(_Shape):

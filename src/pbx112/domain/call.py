@@ -10,6 +10,7 @@ from pbx112.domain import events as kinds
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify
 from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent, in_order
 from pbx112.domain.location import read_access_network
+from pbx112.domain.marks import read_marks
 from pbx112.domain.record import (
     CallRecord,
     CallState,
@@ -18,6 +19,8 @@ from pbx112.domain.record import (
     Offer,
     OfferResult,
     Outcome,
+    Reordered,
+    SilentCheck,
     call_id,
 )
 
@@ -82,7 +85,9 @@ class _Folding:
     received_at: datetime
     identity: SipIdentity = field(default_factory=SipIdentity)
     trusted: bool = False
-    access_network: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    reordered: Reordered | None = None
+    silent_checks: list[SilentCheck] = field(default_factory=list)
     caller: Caller | None = None
     intake: Intake = Intake.NONE
     sip_call_id: str | None = None
@@ -129,7 +134,10 @@ class _Folding:
             talk_ms=_ms(self.talked) if self.answered_at and self.ended_at else None,
             hangup_cause=self.cause,
             hangup_by=self._hangup_by(),
-            location=read_access_network(self.access_network, trusted=self.trusted),
+            location=read_access_network(self.headers.get("p-access-network-info", ""), trusted=self.trusted),
+            marks=read_marks(self.headers),
+            reordered=self.reordered,
+            silent_checks=tuple(self.silent_checks),
             offers=tuple(leg.offer(self.ended_at) for leg in self.legs.values()),
         )
 
@@ -198,6 +206,7 @@ def _taken_in(call: _Folding, event: JournalEvent) -> None:
         call.intake = Intake(_text(facts, "by"))
     call.service = _text(facts, "service") or call.service
     _read_headers(call, facts)
+    _read_order(call, facts)
     raw = facts.get("caller")
     if isinstance(raw, dict) and _text(raw, "class") in set(CallerClass):
         warnings = raw.get("warnings")
@@ -214,10 +223,30 @@ def _taken_in(call: _Folding, event: JournalEvent) -> None:
 
 
 def _read_headers(call: _Folding, facts: Mapping[str, Any]) -> None:
-    """What the intake found beside the caller; it comes in one word or in several."""
+    """What the intake found beside the caller; a header that one word did not hold goes on in the next."""
     headers = facts.get("headers")
-    if isinstance(headers, dict) and _text(headers, "p-access-network-info"):
-        call.access_network = _text(headers, "p-access-network-info")
+    if isinstance(headers, dict):
+        for name, value in headers.items():
+            if isinstance(name, str) and isinstance(value, str):
+                call.headers[name] = call.headers.get(name, "") + value
+
+
+def _read_order(call: _Folding, facts: Mapping[str, Any]) -> None:
+    """Why the caller does not queue at his queue's own priority."""
+    order = facts.get("order")
+    if not isinstance(order, dict):
+        return
+    usual, given, score = (order.get(name) for name in ("usual", "given", "score"))
+    if isinstance(usual, int) and isinstance(given, int) and isinstance(score, int | float):
+        call.reordered = Reordered(usual, given, _text(order, "reason"), float(score))
+
+
+def _silent_checked(call: _Folding, event: JournalEvent) -> None:
+    """The dialplan writes two lines: that the caller is asked, and what he pressed."""
+    if _text(event.extra, "step") == "asked":
+        call.silent_checks.append(SilentCheck(event.at))
+    elif call.silent_checks:
+        call.silent_checks[-1] = replace(call.silent_checks[-1], digits=_text(event.extra, "digits") or None)
 
 
 def _queue_joined(call: _Folding, event: JournalEvent) -> None:
@@ -330,5 +359,6 @@ _STEPS: dict[str, Callable[[_Folding, JournalEvent], None]] = {
     kinds.ARRIVAL: _arrived,
     kinds.INTAKE: _taken_in,
     kinds.QUEUE_JOIN: _queue_joined,
+    kinds.SILENT: _silent_checked,
     kinds.LOST: _pbx_died,
 }

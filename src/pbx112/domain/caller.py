@@ -62,6 +62,7 @@ _BARE_ANONYMOUS = frozenset({"", "anonymous", "unavailable", "unknown", "restric
 _IMEI = re.compile(r"urn:gsma:imei:([0-9-]{14,20})", re.IGNORECASE)
 _CPC = re.compile(r"[;?]cpc=([a-z-]{1,24})", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s().\-]")
+_KEY_PREFIX = {CallerClass.PSEUDO_ANI: "pseudo:", CallerClass.UNTRUSTED_CLAIM: "claim:"}
 _CALLBACK = frozenset({CallerClass.ASSERTED, CallerClass.ASSERTED_WITHHELD, CallerClass.ASSERTED_FOREIGN})
 
 
@@ -126,6 +127,29 @@ def read_imei(contact: str) -> str | None:
     """The IMEI (RFC 7254) of a Contact's instance id, with its dashes as received, or None."""
     found = _IMEI.search(contact)
     return found.group(1).strip("-") if found else None
+
+
+def number_key(caller: Caller) -> str | None:
+    """By what a caller's number is known again; None for a caller without one.
+
+    Only an asserted number stands for a person. Pseudo numbers collide and claims can be forged: their keys have a
+    prefix (`pseudo:`, `claim:`), link calls as a hint, and are never merged or scored.
+    """
+    if caller.number is None:
+        return None
+    prefix = _KEY_PREFIX.get(caller.caller_class, "")
+    return f"{prefix}{caller.number}"
+
+
+def is_person(key: str | None) -> bool:
+    """True for a number's key that stands for one caller."""
+    return key is not None and ":" not in key
+
+
+def imei_key(caller: Caller) -> str | None:
+    """By what a caller's handset is known again: the IMEI's first 14 digits; its check digit is often sent as 0."""
+    digits = "".join(char for char in caller.imei or "" if char.isdigit())[:14]
+    return digits if len(digits) == 14 else None
 
 
 def clean(raw: str) -> str:

@@ -37,7 +37,11 @@ class AnswerMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """A carrier. `sources` are the addresses its calls come from; `trusted`: its identity headers are believed."""
+    """A carrier. `sources` are the addresses its calls come from; `trusted`: its identity headers are believed.
+
+    `from_trusted`: its From is as good as an asserted identity. `outbound` is where calls back go (`host:port`); None:
+    nobody can be called back by this trunk.
+    """
 
     name: str
     display_name: str
@@ -46,11 +50,16 @@ class Trunk:
     number_format: NumberFormat = NumberFormat.AUTO
     pseudo_patterns: tuple[str, ...] = ()
     drill: bool = False
+    from_trusted: bool = False
+    outbound: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue; times in whole seconds. `overflow` are operator accounts rung while nobody can take the call."""
+    """A queue; times in whole seconds. `overflow` are operator accounts rung while nobody can take the call.
+
+    A caller who says nothing is asked `silent_repeats` times to press a key, and has `silent_wait_seconds` each time.
+    """
 
     name: str
     display_name: str
@@ -64,6 +73,8 @@ class Queue:
     language: str = "id"
     overflow: tuple[str, ...] = ()
     service_level_seconds: int = 10
+    silent_wait_seconds: int = 6
+    silent_repeats: int = 2
 
 
 @dataclass(frozen=True, slots=True)

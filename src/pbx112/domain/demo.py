@@ -23,6 +23,7 @@ DEMO_CENTRE = Configuration(
             ("127.0.0.2",),
             trusted=True,
             pseudo_patterns=(r"^\+?62112\d{7}$",),
+            outbound="127.0.0.2:5060",
         ),
         Trunk("carrier-b", "Carrier B (demo)", ("127.0.0.3",)),
         DRILL_TRUNK,

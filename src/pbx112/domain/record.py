@@ -1,13 +1,13 @@
 """The call record: what is kept of one 112 call. Its names are public (CLI, HTTP)."""
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from pbx112.domain.caller import Caller
 from pbx112.domain.location import Location
+from pbx112.domain.marks import Marks
 
 _CALLS = uuid.UUID("1e6f0a52-3c1e-5b8e-9f0b-112112112112")
 
@@ -69,6 +69,24 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Reordered:
+    """Why a caller queued at another priority than his queue's: `score` is what the reason was worth."""
+
+    usual: int
+    given: int
+    reason: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SilentCheck:
+    """A caller who said nothing was asked to press a key; `digits` is what he pressed, None for nothing."""
+
+    at: datetime
+    digits: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call, as far as the journal tells. Times are UTC; durations are whole milliseconds."""
 
@@ -97,12 +115,10 @@ class CallRecord:
     hangup_by: HangupBy | None = None
     offers: tuple[Offer, ...] = ()
     location: tuple[Location, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values by the public names, `caller.class` included; datetimes and UUID stay as they are."""
-        raw = asdict(self)
-        raw["caller"]["class"] = raw["caller"].pop("caller_class")
-        return raw
+    marks: Marks = field(default_factory=Marks)
+    reordered: Reordered | None = None
+    silent_checks: tuple[SilentCheck, ...] = ()
+    callback_of: uuid.UUID | None = None
 
 
 def call_id(node: str, linkedid: str) -> uuid.UUID:

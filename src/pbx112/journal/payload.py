@@ -23,6 +23,8 @@ DOTTED_FIELDS: Mapping[str, tuple[str, ...]] = {
     kinds.QUEUE_JOIN: ("queue", "priority", "stage"),
     kinds.QUEUE_LEAVE: ("queue", "status"),
     kinds.OPERATOR: ("operator", "action", "queue", "reason"),
+    kinds.SILENT: ("step", "digits"),
+    kinds.CALLBACK: ("trunk", "number"),
 }
 """The order of the base64 fields behind `v1.`, by kind; missing ones at the end are empty."""
 

@@ -1,7 +1,7 @@
 """Call records: what the fold made of the journal, and what people wrote beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,9 +11,10 @@ from sqlalchemy import tuple_ as row_of
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pbx112.domain.caller import Caller
+from pbx112.domain.caller import Caller, imei_key, number_key
 from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall
 from pbx112.domain.location import Location
+from pbx112.domain.marks import Marks
 from pbx112.domain.record import CallRecord, CallState, Offer
 from pbx112.storage.tables import call_annotations, calls, events
 
@@ -25,7 +26,9 @@ _FOLDED = tuple(field.name for field in fields(CallRecord))
 _OF_CALLER = tuple(field.name for field in fields(Caller) if field.name != "caller_class")
 _OF_OFFER = tuple(field.name for field in fields(Offer))
 _OF_LOCATION = tuple(field.name for field in fields(Location))
-_PLAIN = tuple(name for name in _FOLDED if name not in {"caller", "offers", "location"})
+_OF_MARKS = tuple(field.name for field in fields(Marks))
+_SHAPED = ("caller", "offers", "location", "marks", "reordered", "silent_checks")
+_PLAIN = tuple(name for name in _FOLDED if name not in _SHAPED)
 
 # Only a record that really changed is written: most journal lines change nothing that a record shows.
 _insert = pg_insert(calls)
@@ -46,7 +49,7 @@ async def upsert_calls(conn: AsyncConnection, records: Sequence[CallRecord]) -> 
 def public(record: CallRecord) -> dict[str, Any]:
     """The fold's part of a public call record, by the public names; times are datetimes, ids UUID.
 
-    The same as `record.to_dict()` with lists for tuples. Written out, because dataclasses.asdict copies every value
+    Tuples become lists. Written out, because dataclasses.asdict copies every value
     and was a third of the work of reading a journal.
     """
     caller = {name: getattr(record.caller, name) for name in _OF_CALLER}
@@ -54,25 +57,39 @@ def public(record: CallRecord) -> dict[str, Any]:
     caller["warnings"] = list(record.caller.warnings)
     offers = [{name: getattr(offer, name) for name in _OF_OFFER} for offer in record.offers]
     location = [{name: getattr(place, name) for name in _OF_LOCATION} for place in record.location]
-    return {name: getattr(record, name) for name in _PLAIN} | {"caller": caller, "offers": offers, "location": location}
+    marks = {name: _listed(getattr(record.marks, name)) for name in _OF_MARKS}
+    return {name: getattr(record, name) for name in _PLAIN} | {
+        "caller": caller,
+        "offers": offers,
+        "location": location,
+        "marks": marks,
+        "reordered": None if record.reordered is None else asdict(record.reordered),
+        "silent_checks": [{"at": check.at, "digits": check.digits} for check in record.silent_checks],
+    }
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _row(record: CallRecord) -> dict[str, Any]:
     raw = public(record)
     return {
-        **{name: raw[name] for name in _PLAIN},
-        "caller": raw["caller"],
+        **raw,
         "caller_class": raw["caller"]["class"],
         "number": raw["caller"]["number"],
-        "offers": raw["offers"],
-        "location": raw["location"],
+        "number_key": number_key(record.caller),
+        "imei_key": imei_key(record.caller),
     }
 
 
 def _folded(row: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
     """The same as `public`, from the table."""
-    offers = [{**offer, "at": datetime.fromisoformat(offer["at"])} for offer in row["offers"]]
-    return {name: row[name] for name in _FOLDED} | {"offers": offers}
+    return {name: row[name] for name in _FOLDED} | {name: _timed(row[name]) for name in ("offers", "silent_checks")}
+
+
+def _timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "at": datetime.fromisoformat(row["at"])} for row in rows]
 
 
 def public_row(row: Row[Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Uuid,
     desc,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -105,6 +107,13 @@ calls = Table(
     Column("hangup_by", Text),
     Column("offers", JSONB, nullable=False),
     Column("location", JSONB, nullable=False, server_default="[]"),
+    Column("marks", JSONB, nullable=False, server_default="{}"),
+    Column("reordered", JSONB(none_as_null=True)),
+    Column("silent_checks", JSONB, nullable=False, server_default="[]"),
+    Column("callback_of", Uuid),
+    # By these a caller is known again; `domain/caller.py` says what they hold.
+    Column("number_key", Text),
+    Column("imei_key", Text),
     UniqueConstraint("node", "linkedid"),
     # "Exactly one outcome for a call that has ended" is a promise to auditors, so the database keeps it too.
     CheckConstraint("(state = 'ended') = (outcome IS NOT NULL)", name="outcome_iff_ended"),
@@ -112,6 +121,9 @@ calls = Table(
     Index(None, "number"),
     Index(None, "state"),
     Index(None, "operator"),
+    Index(None, "number_key", "received_at"),
+    Index(None, "imei_key", "received_at"),
+    Index(None, "callback_of"),
 )
 
 call_annotations = Table(
@@ -124,6 +136,61 @@ call_annotations = Table(
     Column("version", Integer, nullable=False),
     Column("updated_by", Text, nullable=False),
     _now("updated_at"),
+)
+
+abandoned = Table(
+    "abandoned",
+    metadata,
+    # The calls that ended without an operator, until somebody has reached the caller or closed the case.
+    Column("call_id", Uuid, ForeignKey("calls.id"), primary_key=True),
+    Column("received_at", _TIME, nullable=False),
+    Column("number_key", Text),
+    Column("imei_key", Text),
+    Column("closed_at", _TIME),
+    Column("closed_by", Text),
+    Column("result", Text),
+    Column("note", Text),
+    Index("ix_abandoned_open", "received_at", postgresql_where=text("closed_at IS NULL")),
+    Index("ix_abandoned_open_number_key", "number_key", postgresql_where=text("closed_at IS NULL")),
+    Index("ix_abandoned_open_imei_key", "imei_key", postgresql_where=text("closed_at IS NULL")),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    # One row an attempt, written before Asterisk is asked; who holds the lease is the newest row's operator.
+    Column("id", Uuid, primary_key=True),
+    Column("call_id", Uuid, ForeignKey("calls.id"), nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("trunk", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    _now("requested_at"),
+    Column("lease_until", _TIME, nullable=False),
+    Column("state", Text, nullable=False),
+    Index(None, "call_id", "requested_at"),
+)
+
+cells = Table(
+    "cells",
+    metadata,
+    Column("mcc", Text, primary_key=True),
+    Column("mnc", Text, primary_key=True),
+    Column("tac", BigInteger, primary_key=True),
+    Column("cell_id", BigInteger, primary_key=True),
+    Column("lat", Double, nullable=False),
+    Column("lon", Double, nullable=False),
+    Column("radius_m", Double),
+    Column("name", Text),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    # What an admin decides beside Asterisk's configuration; one row.
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True, server_default="true"),
+    Column("version", BigInteger, nullable=False),
+    Column("body", JSONB, nullable=False),
 )
 
 # --- the journal's reader ------------------------------------------------------------------------------------------
@@ -192,6 +259,8 @@ queues = Table(
     Column("language", Text, nullable=False),
     Column("overflow", ARRAY(Text), nullable=False),
     Column("service_level_seconds", Integer, nullable=False),
+    Column("silent_wait_seconds", Integer, nullable=False, server_default="6"),
+    Column("silent_repeats", Integer, nullable=False, server_default="2"),
 )
 
 trunks = Table(
@@ -205,6 +274,8 @@ trunks = Table(
     Column("number_format", Text, nullable=False),
     Column("pseudo_patterns", ARRAY(Text), nullable=False),
     Column("drill", Boolean, nullable=False),
+    Column("from_trusted", Boolean, nullable=False, server_default="false"),
+    Column("outbound", Text),
 )
 
 operators = Table(
