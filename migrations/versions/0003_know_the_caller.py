@@ -36,11 +36,19 @@ CREATE TABLE abandoned (
     result TEXT,
     note TEXT,
     CONSTRAINT pk_abandoned PRIMARY KEY (call_id),
-    CONSTRAINT fk_abandoned_call_id FOREIGN KEY (call_id) REFERENCES calls (id)
+    CONSTRAINT fk_abandoned_call_id FOREIGN KEY (call_id) REFERENCES calls (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_abandoned_open ON abandoned (received_at) WHERE closed_at IS NULL;
 CREATE INDEX ix_abandoned_open_number_key ON abandoned (number_key) WHERE closed_at IS NULL;
 CREATE INDEX ix_abandoned_open_imei_key ON abandoned (imei_key) WHERE closed_at IS NULL;
+
+UPDATE calls SET
+    number_key = CASE caller_class
+        WHEN 'pseudo_ani' THEN 'pseudo:' || number WHEN 'untrusted_claim' THEN 'claim:' || number ELSE number END,
+    imei_key = substring(regexp_replace(caller ->> 'imei', '[^0-9]', '', 'g') FROM '^[0-9]{14}');
+INSERT INTO abandoned (call_id, received_at, number_key, imei_key)
+    SELECT id, received_at, number_key, imei_key FROM calls
+    WHERE state = 'ended' AND answered_at IS NULL AND NOT drill;
 
 CREATE TABLE callbacks (
     id UUID NOT NULL,
@@ -82,7 +90,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON abandoned, callbacks, cells, rules TO pb
 
 
 def upgrade() -> None:
-    """Add tables and columns; `pbx112 calls --rebuild` fills the new columns for the calls of before."""
+    """Add tables and columns, and fill them for the calls of before."""
     for statement in UPGRADE.split(";"):
         if statement.strip():
             op.execute(statement)

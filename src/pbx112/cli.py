@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 import pbx112
-from pbx112 import cli_calls, cli_centre, cli_run, cli_users
+from pbx112 import cli_abandoned, cli_calls, cli_cells, cli_centre, cli_rules, cli_run, cli_users
 from pbx112.cli_show import complain
 from pbx112.domain.errors import Pbx112Error
 
@@ -39,7 +39,7 @@ def _root(
     """The telephony service of the emergency number 112, beside Asterisk."""
 
 
-for room in (cli_run, cli_calls, cli_centre, cli_users):
+for room in (cli_run, cli_calls, cli_centre, cli_users, cli_abandoned, cli_rules, cli_cells):
     room.add_to(app)
 
 

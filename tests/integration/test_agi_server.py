@@ -15,11 +15,11 @@ from tests.support.agi import HOSTILE, PLAIN, AsteriskSide
 from tests.support.agi_server import INTAKE, call, everything, running, until
 
 
-async def test_given_a_call_when_it_is_taken_in_then_all_is_set_in_three_round_trips() -> None:
+async def test_given_a_call_when_it_is_taken_in_then_all_is_set_in_four_round_trips() -> None:
     async with running() as served:
         side = await call(served)
 
-    assert len(side.commands) == 3
+    assert len(side.commands) == 4
     assert side.variables["PBX112_QUEUE"] == "112"
     assert side.variables["PBX112_CALL_ID"] == str(call_id("node1", "1795287756.19"))
     assert side.variables["PBX112_CALLER_NUM"] == "+6281234567890"

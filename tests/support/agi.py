@@ -21,10 +21,17 @@ HOSTILE = ENVIRONMENT % (
 
 USAGE = b"520-Invalid command syntax.  Proper usage follows:\nSets a variable.\nAnd more.\n520 End of proper usage.\n"
 
-ORDER = (
-    *("endpoint", "linkedid", "extension", "asserted1", "asserted2", "from"),
-    *("privacy", "remote_party", "contact", "access_network", "service_urn"),
+ORDERS = (
+    (
+        *("endpoint", "linkedid", "extension", "asserted1", "asserted2", "asserted3"),
+        *("from", "privacy", "remote_party", "contact", "service_urn"),
+    ),
+    (
+        *("access_network1", "access_network2", "cellular", "priority", "resource_priority"),
+        *("call_info1", "call_info2", "history1", "history2", "diversion"),
+    ),
 )
+"""What the intake asks, question by question."""
 
 CALL = {
     "endpoint": "carrier-a",
@@ -49,7 +56,8 @@ class AsteriskSide:
         self.commands.append(command)
         if command.startswith("GET FULL VARIABLE "):
             token = command.split()[3].split("|")[0]
-            words = [self._word(name, token) for name in ORDER]
+            order = ORDERS[len([old for old in self.commands if old.startswith("GET FULL")]) - 1]
+            words = [self._word(name, token) for name in order]
             return f"200 result=1 ({'|'.join([token, *words])})\n".encode()
         if command.startswith("EXEC CELGenUserEvent PBX112_INTAKE,"):
             self.words.append(command.split(",", 1)[1])

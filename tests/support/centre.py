@@ -70,9 +70,8 @@ class Centre:
                 answer = await client.post("/v1/token", data={"username": user, "password": SECRET})
                 assert answer.status_code == httpx.codes.OK, answer.text
                 self.tokens[user] = answer.json()["access_token"]
-            return await client.request(
-                method, path, headers={"Authorization": f"Bearer {self.tokens[user]}"}, **arguments
-            )
+            headers = {"Authorization": f"Bearer {self.tokens[user]}", **arguments.pop("headers", {})}
+            return await client.request(method, path, headers=headers, **arguments)
 
     async def get(self, path: str, **params: Any) -> Any:
         """The JSON of a GET that must succeed."""

@@ -25,6 +25,7 @@ from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
+from pbx112.services.ports import CallbackOrder
 from pbx112.services.users import Role
 from pbx112.storage.engine import make_engine
 
@@ -50,8 +51,24 @@ class FakeTelephone:
     async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
         self._do("pause", operator, paused, reason)
 
+    async def press(self, operator: str, linkedid: str, digits: str) -> None:
+        self._do("press", operator, linkedid, digits)
+
     def _do(self, *command: Any) -> None:
         self.commands.append(command)
+        if self.error is not None:
+            raise self.error
+
+
+@dataclass
+class FakePlacer:
+    """Remembers the calls that were placed; `error` is what each raises."""
+
+    error: Pbx112Error | None = None
+    orders: list[CallbackOrder] = field(default_factory=list)
+
+    async def place(self, order: CallbackOrder) -> None:
+        self.orders.append(order)
         if self.error is not None:
             raise self.error
 
@@ -112,6 +129,7 @@ def make_parts(engine: AsyncEngine | None = None, **changes: Any) -> ApiParts:
         engine=engine or nowhere(),
         telephone=FakeTelephone(),
         live=FakeLive(BUSY),
+        placer=FakePlacer(),
         journal=FakeLag,
         agi=lambda: PartHealth("agi", True, "Listens."),
         configuration=lambda: configuration,

@@ -9,7 +9,8 @@ import pytest
 
 from pbx112.ami import commands
 from pbx112.ami.client import SafeAction
-from pbx112.domain.errors import AsteriskRefused, BadInput
+from pbx112.domain.errors import AsteriskRefused, BadInput, CallNotTalking
+from pbx112.domain.live import LiveChannel
 
 
 class Asterisk:
@@ -101,3 +102,41 @@ async def test_given_a_line_longer_than_asterisk_reads_when_an_action_is_made_th
 
 async def test_given_a_secret_when_its_action_is_shown_then_it_is_not_in_it() -> None:
     assert "s3cret" not in repr(SafeAction("Login", {"Secret": "s3cret"}))
+
+
+def channel(name: str, linkedid: str = "n-1.1", state: str = "Up") -> LiveChannel:
+    return LiveChannel(name, f"{linkedid}-{name}", linkedid, state)
+
+
+async def test_given_a_talk_when_keys_are_pressed_for_an_operator_then_his_phone_sends_them_in_order() -> None:
+    asterisk = Asterisk()
+    here = [channel("PJSIP/carrier-a-00000001"), channel("PJSIP/op1-00000009", "n-1.7"), channel("PJSIP/op1-00000002")]
+    await commands.press(asterisk.ask, here, "op1", "n-1.1", "*5")
+    on = {"Channel": "PJSIP/op1-00000002", "Receive": "true"}
+    assert asterisk.heard == [("PlayDTMF", {**on, "Digit": "*"}), ("PlayDTMF", {**on, "Digit": "5"})]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        channel("PJSIP/op1-00000002", "n-1.7"),
+        channel("PJSIP/op1-00000002", state="Ringing"),
+        channel("PJSIP/op11-00000002"),
+        channel("PJSIP/op1-x-00000002"),
+        channel("Local/op1-00000002"),
+    ],
+)
+async def test_given_no_channel_of_his_in_the_call_when_keys_are_pressed_then_nothing_is_sent(
+    other: LiveChannel,
+) -> None:
+    asterisk = Asterisk()
+    with pytest.raises(CallNotTalking, match="op1"):
+        await commands.press(asterisk.ask, [other], "op1", "n-1.1", "*5")
+    assert asterisk.heard == []
+
+
+async def test_given_a_refusal_when_keys_are_pressed_then_the_rest_is_not_sent() -> None:
+    asterisk = Asterisk("Channel not found")
+    with pytest.raises(AsteriskRefused, match="Channel not found"):
+        await commands.press(asterisk.ask, [channel("PJSIP/op1-00000002")], "op1", "n-1.1", "*5")
+    assert len(asterisk.heard) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pbx112.host.prompts import LANGUAGES, TEXTS, PromptsFailed, ensure_prompts
+from pbx112.host.sound import loudness
 
 # Stands in for eSpeak NG and SoX: copies a canned tone to the file that the real one would write, and notes its call.
 PROGRAM = """#!/bin/sh
@@ -75,8 +76,8 @@ def test_given_an_empty_folder_when_ensured_then_both_languages_and_their_comfor
     ensure(tmp_path)
     prompts = {f"sounds/{language}/pbx112/{name}.wav" for language in LANGUAGES for name in TEXTS["id"]}
     comfort = {"moh/comfort-id/comfort.wav", "moh/comfort-en/comfort.wav"}
-    assert files(tmp_path) == prompts | comfort | {"prompts.json"}
-    assert programs.spoken == 16
+    assert files(tmp_path) == prompts | comfort | {"moh/silent/beep.wav", "prompts.json"}
+    assert programs.spoken == 18
 
 
 def test_given_both_languages_when_compared_then_they_have_the_same_prompts() -> None:
@@ -114,7 +115,7 @@ def test_given_a_lost_file_or_a_torn_manifest_when_ensured_then_it_is_mended(
     assert programs.spoken == 1
     (tmp_path / "out/prompts.json").write_text('{"sounds/')
     ensure(tmp_path)
-    assert len(json.loads((tmp_path / "out/prompts.json").read_text())) == 18
+    assert len(json.loads((tmp_path / "out/prompts.json").read_text())) == 21
 
 
 def test_given_a_recording_of_ones_own_when_ensured_then_it_wins_and_the_comfort_follows(
@@ -147,3 +148,25 @@ def test_given_a_recording_that_is_no_sound_when_ensured_then_the_old_prompt_sta
         ensure(tmp_path)
     assert (tmp_path / "out/sounds/en/pbx112/paused.wav").read_bytes() == before
     assert not [file for file in files(tmp_path) if ".new-" in file]
+
+
+def test_given_the_beep_of_a_silent_check_when_ensured_then_it_is_soft_and_mostly_silence(
+    tmp_path: Path, programs: Programs
+) -> None:
+    ensure(tmp_path)
+    beep = tmp_path / "out/moh/silent/beep.wav"
+    with wave.open(str(beep)) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 8000)
+        samples = array("h", sound.readframes(sound.getnframes()))
+    assert len(samples) == 2 * 8000
+    assert not any(samples[1200:])
+    assert loudness(beep) == pytest.approx(-30, abs=0.5)
+
+
+def test_given_a_recording_of_the_silent_prompt_when_ensured_then_it_wins(tmp_path: Path, programs: Programs) -> None:
+    own = tmp_path / "own/id/silent.wav"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"a human voice")
+    ensure(tmp_path)
+    assert programs.spoken == 17
+    assert any(str(own) in line for line in programs.calls())

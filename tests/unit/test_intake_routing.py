@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pbx112.domain.caller import CallerClass, SipIdentity
 from pbx112.domain.demo import DEMO_CENTRE
-from pbx112.services.intake import ArrivedCall, raw_headers, read_service, route
+from pbx112.services.intake import ArrivedCall, raw_headers, route
 
 NUMBER = "<sip:+6281234567890@carrier.example>"
 
@@ -71,22 +71,6 @@ def test_given_a_broken_configuration_when_a_call_is_routed_then_the_default_que
     assert (routing.queue, routing.caller.caller_class) == ("112", CallerClass.UNPARSEABLE)
 
 
-@pytest.mark.parametrize(
-    ("texts", "service"),
-    [
-        (("urn:service:sos.fire", ""), "sos.fire"),
-        (("<URN:SERVICE:SOS.Police>;x=1", ""), "sos.police"),
-        (("urn:service:sos.unheard-of", "112"), "sos"),
-        (("", "urn:service:sos.ambulance"), "sos.ambulance"),
-        (("urn:service:counseling", "112"), "sos"),
-        (("urn:service:sos" + ".a" * 500,), "sos"),
-        ((), "sos"),
-    ],
-)
-def test_given_a_service_urn_when_it_is_read_then_an_unknown_child_is_sos(texts: tuple[str, ...], service: str) -> None:
-    assert read_service(*texts) == service
-
-
 def test_given_hostile_headers_when_they_are_kept_then_they_are_bounded_and_printable() -> None:
     kept = raw_headers(arrived(privacy="id\r\nEvent: Hangup", remote_party="x" * 5000))
 
@@ -98,7 +82,7 @@ def test_given_hostile_headers_when_they_are_kept_then_they_are_bounded_and_prin
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.text(max_size=300), min_size=9, max_size=9))
 def test_given_any_text_when_a_call_is_routed_then_it_never_raises(texts: list[str]) -> None:
-    call = ArrivedCall(texts[0], texts[1], texts[2], SipIdentity(*texts[3:8]), texts[8], texts[8])
+    call = ArrivedCall(texts[0], texts[1], texts[2], SipIdentity(*texts[3:8]), {"x-service-urn": texts[8]})
     for endpoint in (texts[0], "carrier-a", "carrier-b"):
         routing = route(replace(call, endpoint=endpoint), DEMO_CENTRE)
         assert routing.queue == "112"

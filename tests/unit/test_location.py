@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbx112.domain.location import (
-    INDONESIAN_NETWORKS,
-    MOST_LOCATIONS,
     Location,
     LocationKind,
     LocationSource,
     LocationTrust,
-    network_name,
     read_access_network,
+    read_locations,
 )
+from pbx112.domain.networks import INDONESIAN_NETWORKS, network_name
+from pbx112.domain.place import MOST_LOCATIONS
 
 JAKARTA = "510101F2A0ABCDE1"
 JAKARTA_CELL = ("510", "10", 7978, 11259361)
@@ -40,8 +40,10 @@ def cells(header: str) -> list[Cell]:
 
 
 def test_given_the_public_record_when_a_cell_is_read_then_its_fields_are_those() -> None:
-    names = "kind, source, trust, mcc, mnc, tac, cell_id, lat, lon, radius_m, civic, raw"
-    assert ", ".join(field.name for field in fields(Location)) == names
+    assert " ".join(field.name for field in fields(Location)) == (
+        "kind source trust mcc mnc tac cell_id network name age_s lat lon radius_m semi_minor_m orientation_deg "
+        "inner_radius_m start_deg opening_deg civic method at flags raw"
+    )
     assert read_one(FDD) == Location(
         LocationKind.CELL,
         LocationSource.PANI,
@@ -50,6 +52,7 @@ def test_given_the_public_record_when_a_cell_is_read_then_its_fields_are_those()
         mnc="10",
         tac=7978,
         cell_id=11259361,
+        network="Telkomsel",
         raw=FDD,
     )
 
@@ -150,7 +153,8 @@ def test_given_one_value_when_it_is_written_in_another_way_then_its_cell_is_the_
 )
 def test_given_a_value_that_is_no_cell_of_the_table_when_it_is_read_then_only_its_raw_text_is_kept(header: str) -> None:
     location = read_one(header)
-    assert (location.kind, cell(location)) == (LocationKind.CELL, UNREAD)
+    assert (location.kind, cell(location), location.flags) == (LocationKind.CELL, UNREAD, ("unreadable",))
+    assert location.network is None
     assert location.raw
     assert location.raw.isprintable()
     assert not header.isprintable() or location.raw == header
@@ -217,6 +221,60 @@ def test_given_cellular_network_info_when_it_is_read_then_its_source_says_so() -
     assert (location.source, cell(location)) == ("cni", ("311", "480", 0xA70C, 0x1817))
 
 
+@pytest.mark.parametrize(
+    ("age", "expected", "flags"),
+    [
+        (";cell-info-age=0", 0, ()),
+        (";cell-info-age=900", 900, ()),
+        ("; Cell-Info-Age = 901", 901, ("stale",)),
+        (';cell-info-age="7200"', 7200, ("stale",)),
+        (";cell-info-age=30;cell-info-age=4000", 4000, ("stale",)),
+        (";cell-info-age", None, ()),
+        (";cell-info-age=", None, ()),
+        (";cell-info-age=-5", None, ()),
+        (";cell-info-age=1e3", None, ()),
+        (";cell-info-age=1234567890", None, ()),
+        (";cell-info-age=\u0665", None, ()),
+    ],
+)
+def test_given_the_age_of_a_cell_when_it_is_read_then_an_old_one_is_doubtful(
+    age: str, expected: int | None, flags: tuple[str, ...]
+) -> None:
+    (location,) = read_locations({"cellular-network-info": FDD + age}, trusted=True)
+    assert (location.source, cell(location)) == ("cni", JAKARTA_CELL)
+    assert (location.age_s, location.flags) == (expected, flags)
+
+
+def test_given_every_header_when_a_call_is_located_then_the_best_comes_first() -> None:
+    headers = {
+        "p-access-network-info": f"{FDD},junk\n3GPP-GERAN;cgi-3gpp=510011F2AABCD;network-provided",
+        "cellular-network-info": f"{FDD};cell-info-age=3600",
+        "geolocation": 'method="Cell",shape="Circle",crs="2d",pos="-6.175392 106.827153",radius="850"',
+        "from": "<sip:+62811@example.id>",
+    }
+    locations = read_locations(headers, trusted=True)
+    assert [(one.kind, one.source, one.trust, one.flags) for one in locations] == [
+        ("circle", "pidf", "trunk", ()),
+        ("cell", "pani", "network", ()),
+        ("cell", "pani", "trunk", ()),
+        ("cell", "cni", "trunk", ("stale",)),
+        ("cell", "pani", "trunk", ("unreadable",)),
+    ]
+    assert {one.trust for one in read_locations(headers, trusted=False)} == {"claimed"}
+    assert read_locations({}, trusted=True) == ()
+
+
+def test_given_more_locations_than_are_kept_when_a_call_is_located_then_the_worst_are_dropped() -> None:
+    headers = {
+        "p-access-network-info": ",".join(["junk"] * 20),
+        "cellular-network-info": FDD,
+        "geolocation": 'shape="Point",crs="2d",pos="-6.2 106.8"',
+    }
+    locations = read_locations(headers, trusted=True)
+    assert len(locations) == MOST_LOCATIONS
+    assert [one.source for one in locations[:3]] == ["pidf", "cni", "pani"]
+
+
 def test_given_control_characters_when_a_value_is_kept_then_they_are_visible_and_it_is_bounded() -> None:
     assert read_one("a\x00b\x1b[2J\r\n c\u202e").raw == "a\\x00b\\x1b[2J\\x0d\\x0a c\\x202e"
     assert read_one("\x01" * 5000).raw == ("\\x01" * 64)
@@ -251,6 +309,19 @@ def test_given_any_text_when_it_is_read_then_it_never_raises_and_every_raw_value
         assert len(location.raw) <= 256
         assert (location.trust is LocationTrust.CLAIMED) is not trusted
         assert cell(location) == UNREAD or None not in cell(location)
+
+
+@settings(max_examples=300)
+@given(
+    st.dictionaries(st.sampled_from(["p-access-network-info", "cellular-network-info", "geolocation", "x"]), _HOSTILE),
+    st.booleans(),
+)
+def test_given_any_text_in_any_header_when_a_call_is_located_then_it_never_raises(
+    headers: dict[str, str], trusted: bool
+) -> None:
+    locations = read_locations(headers, trusted=trusted)
+    assert len(locations) <= MOST_LOCATIONS
+    assert all((one.trust is LocationTrust.CLAIMED) is not trusted for one in locations)
 
 
 @given(

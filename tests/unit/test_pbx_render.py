@@ -103,6 +103,30 @@ def test_given_an_answer_mode_when_rendered_then_the_dialplan_begins_at_its_stag
     assert f"Goto(queueing,{stage},1)" in text
 
 
+def test_given_a_queues_silent_check_when_rendered_then_its_callers_have_it_and_no_caller_has_the_feature() -> None:
+    queue = Queue("112", "Darurat", silent_wait_seconds=9, silent_repeats=3)
+    files = rendered(replace(DEMO_CENTRE, queues=(queue,)))
+    text = section(files["extensions.conf"], "queue-112")
+    assert "Set(SILENT_WAIT=9)" in text
+    assert "Set(SILENT_REPEATS=3)" in text
+    # Whoever's channel has the variable may use the feature, so it is set on the operator's leg only.
+    dialplan = "".join(file for name, file in files.items() if name != "features.conf")
+    assert re.findall(r"^.*Set\(.*DYNAMIC_FEATURES=.*$", dialplan, re.M) == [
+        "exten => s,1,Set(DYNAMIC_FEATURES=silent)"
+    ]
+    assert "DYNAMIC_FEATURES" in section(files["queue.conf"], "operator-leg")
+    assert files["queue.conf"].count("b(operator-leg^s^1)") == 3
+
+
+@pytest.mark.parametrize("change", [{"silent_wait_seconds": 0}, {"silent_wait_seconds": 31}, {"silent_repeats": 6}])
+def test_given_a_silent_check_without_measure_when_rendered_then_it_is_refused_in_words(
+    change: dict[str, int],
+) -> None:
+    queue = replace(DEMO_CENTRE.queues[0], **change)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationInvalid, match="silent caller"):
+        rendered(replace(DEMO_CENTRE, queues=(queue,)))
+
+
 def test_given_no_overflow_list_when_rendered_then_the_queue_keeps_its_callers() -> None:
     queue = replace(DEMO_CENTRE.queues[0], overflow=())
     text = section(rendered(replace(DEMO_CENTRE, queues=(queue,)))["queues.conf"], "112")

@@ -6,11 +6,11 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from pbx112.agi.facts import journal_words
-from pbx112.agi.variables import read_answer, read_command, set_command
+from pbx112.agi.variables import read_answers, read_commands, set_command
 from pbx112.domain import events
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.record import Intake, call_id
-from pbx112.services.intake import UNREADABLE, Routing, route
+from pbx112.services.intake import NO_KNOWLEDGE, UNREADABLE, Knowledge, Routing, route
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,14 @@ Conversation = Generator[Question, str, Routing]
 """Yields questions, is sent the data (the text in parentheses) of each answer, returns the routing."""
 
 
-def converse(configuration: Configuration, node: str, by: Intake) -> Conversation:
+def converse(configuration: Configuration, node: str, by: Intake, knowledge: Knowledge = NO_KNOWLEDGE) -> Conversation:
     """One call's intake: ask, decide, write the facts to the journal, set the variables."""
     token = os.urandom(4).hex()
-    told = yield Question(read_command(token), token)
-    call = read_answer(told, token)
-    routing = route(call, configuration)
+    told = []
+    for command in read_commands(token):
+        told.append((yield Question(command, token)))
+    call = read_answers(told, token)
+    routing = route(call, configuration, knowledge)
     for word in journal_words(call, routing, by):
         yield Question(f"EXEC CELGenUserEvent {events.INTAKE},{word}")
     yield Question(set_command(routing, _call_id(node, call.linkedid), by))

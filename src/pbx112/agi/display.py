@@ -1,6 +1,7 @@
 """How the caller shows on the operator's phone: a number that may be dialled, and a short text in ASCII."""
 
 from pbx112.domain.caller import Caller, CallerClass
+from pbx112.services.intake import NUISANCE_WARNING
 
 ANONYMOUS = "anonymous"
 """The SIP user of a caller who must not be called back by a press of the redial key."""
@@ -28,6 +29,8 @@ _TEXTS: dict[str, dict[CallerClass, str]] = {
     },
 }
 
+_NUISANCE = {"id": "Iseng?", "en": "Nuisance?"}
+
 
 def shown_number(caller: Caller) -> str:
     """The number for the phone's redial key; `anonymous` where a call back cannot reach the caller."""
@@ -38,4 +41,5 @@ def shown_number(caller: Caller) -> str:
 def shown_name(caller: Caller, language: str) -> str:
     """One line for the phone's display, in the centre's language (Indonesian when there is no text for it)."""
     text = _TEXTS.get(language, _TEXTS["id"])[caller.caller_class]
-    return text.format(number=caller.number or "", imei=caller.imei or "").strip()
+    warning = _NUISANCE.get(language, _NUISANCE["id"]) if NUISANCE_WARNING in caller.warnings else ""
+    return f"{warning} {text.format(number=caller.number or '', imei=caller.imei or '')}".strip()

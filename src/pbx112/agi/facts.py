@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import asdict
 from typing import Any
 
 from pbx112.domain.caller import Caller
@@ -15,29 +16,31 @@ fields take about 400."""
 _JSON_LIMIT = WORD_LIMIT // 4 * 3
 _CALLER_LIMIT = _JSON_LIMIT - len('{"by":"fastagi","caller":}')
 _RAW_NUMBER_LIMIT = 48
-_HEADER_LIMIT = 200
+_LEAST_PIECE = 20
+MOST_WORDS = 24
+"""More than the longest headers that are kept ever need."""
 
 
 def journal_words(call: ArrivedCall, routing: Routing, by: Intake) -> list[str]:
     """The words in the order they are to be written: caller first, then the decision, then headers.
 
-    Each is a JSON object of its own with `by`; readers merge them key by key, and within `headers`. An
-    absent fact has no key. Most calls need two words.
+    Each is a JSON object of its own with `by`; readers merge them key by key, and within `headers`, where a text
+    goes on in the next word. An absent fact has no key. Most calls need two words, none more than MOST_WORDS.
     """
-    facts: list[dict[str, Any]] = [
-        {"caller": public_caller(routing.caller)},
-        {
-            "service": routing.service,
-            "queue": routing.queue,
-            "priority": routing.priority,
-            "lang": routing.language,
-        },
-        *({"headers": {name: value}} for name, value in raw_headers(call).items()),
-    ]
+    decision: dict[str, Any] = {
+        "service": routing.service,
+        "queue": routing.queue,
+        "priority": routing.priority,
+        "lang": routing.language,
+    }
     parts: list[dict[str, Any]] = [{"by": by}]
-    for fact in facts:
-        _add(parts, fact, by)
-    return [base64.b64encode(_json(part)).decode("ascii") for part in parts]
+    _add(parts, {"caller": public_caller(routing.caller)}, by)
+    _add(parts, decision, by)
+    if routing.reordered is not None:
+        _add(parts, {"order": asdict(routing.reordered)}, by)
+    for name, value in raw_headers(call).items():
+        _add_header(parts, name, value, by)
+    return [base64.b64encode(_json(part)).decode("ascii") for part in parts[:MOST_WORDS]]
 
 
 def public_caller(caller: Caller) -> dict[str, Any]:
@@ -71,23 +74,30 @@ def cut(text: str, limit: int) -> str:
 
 
 def _add(parts: list[dict[str, Any]], fact: dict[str, Any], by: Intake) -> None:
-    """Put the fact into the last part, or into a new one where it does not fit; a header is cut to fit alone."""
-    together = _merged(parts[-1], fact)
+    """Put the fact into the last word, or into a new one where it does not fit."""
+    together = parts[-1] | fact
     if len(_json(together)) <= _JSON_LIMIT:
         parts[-1] = together
-        return
-    alone = _merged({"by": by}, fact)
-    limit = _HEADER_LIMIT
-    while len(_json(alone)) > _JSON_LIMIT and limit > 0:
-        alone = {"by": by, "headers": {name: cut(value, limit) for name, value in fact["headers"].items()}}
-        limit -= 20
-    parts.append(alone)
+    else:
+        parts.append({"by": by} | fact)
 
 
-def _merged(part: dict[str, Any], fact: dict[str, Any]) -> dict[str, Any]:
-    if "headers" not in fact:
-        return part | fact
-    return part | {"headers": part.get("headers", {}) | fact["headers"]}
+def _add_header(parts: list[dict[str, Any]], name: str, value: str, by: Intake) -> None:
+    """Put the header into the last word as far as it fits, and on into the next ones."""
+    while value:
+        size = len(value)
+        while size and len(_json(_with_header(parts[-1], name, value[:size]))) > _JSON_LIMIT:
+            size = size * 3 // 4
+        if size < min(len(value), _LEAST_PIECE):
+            parts.append({"by": by})
+            continue
+        parts[-1] = _with_header(parts[-1], name, value[:size])
+        value = value[size:]
+
+
+def _with_header(part: dict[str, Any], name: str, text: str) -> dict[str, Any]:
+    headers = part.get("headers", {})
+    return part | {"headers": headers | {name: headers.get(name, "") + text}}
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ from pbx112.agi.conversation import converse
 from pbx112.agi.dialogue import Dialogue
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.record import Intake
+from pbx112.services.intake import NO_KNOWLEDGE, Knowledge
 
 log = structlog.get_logger(__name__)
 
@@ -15,13 +16,16 @@ log = structlog.get_logger(__name__)
 class AgiIntake:
     """Answers `agi://…/intake` from the configuration in memory: no database, no other I/O than the dialogue."""
 
-    def __init__(self, configuration: Callable[[], Configuration], node: str) -> None:
+    def __init__(
+        self, configuration: Callable[[], Configuration], node: str, knowledge: Knowledge = NO_KNOWLEDGE
+    ) -> None:
         self._configuration = configuration
         self._node = node
+        self._knowledge = knowledge
 
     async def __call__(self, dialogue: Dialogue) -> None:
         """Route one call. Raises what the dialogue raises; the dialplan then goes on without us."""
-        conversation = converse(self._configuration(), self._node, Intake.FASTAGI)
+        conversation = converse(self._configuration(), self._node, Intake.FASTAGI, self._knowledge)
         question = next(conversation)
         try:
             while True:

@@ -4,14 +4,19 @@ import base64
 import binascii
 import re
 import uuid
+from collections.abc import Mapping, Sequence
 
 from pbx112.agi.display import shown_name, shown_number
 from pbx112.domain.caller import SipIdentity
-from pbx112.domain.record import Intake
+from pbx112.domain.record import Intake, Reordered
 from pbx112.services.intake import UNREADABLE, ArrivedCall, Routing
 
 QUEUE = "PBX112_QUEUE"
 PRIORITY = "PBX112_PRIORITY"
+USUAL = "PBX112_USUAL"
+"""The queue's own priority, for a caller who has another one for PATIENCE seconds; empty for everybody else."""
+
+PATIENCE = "PBX112_PATIENCE"
 LANG = "PBX112_LANG"
 CALL_ID = "PBX112_CALL_ID"
 CALLER_NUM = "PBX112_CALLER_NUM"
@@ -19,58 +24,95 @@ CALLER_NAME = "PBX112_CALLER_NAME"
 INTAKE = "PBX112_INTAKE"
 """The sentinel, set last: the dialplan tests it, because a dying server yields AGISTATUS=SUCCESS too."""
 
-_READ = {
-    "endpoint": "CHANNEL(endpoint)",
-    "linkedid": "CHANNEL(linkedid)",
-    "extension": "EXTEN",
-    "asserted1": "PJSIP_HEADER(read,P-Asserted-Identity,1)",
-    "asserted2": "PJSIP_HEADER(read,P-Asserted-Identity,2)",
-    "from": "PJSIP_HEADER(read,From,1)",
-    "privacy": "PJSIP_HEADER(read,Privacy,1)",
-    "remote_party": "PJSIP_HEADER(read,Remote-Party-ID,1)",
-    "contact": "PJSIP_HEADER(read,Contact,1)",
-    "access_network1": "PJSIP_HEADER(read,P-Access-Network-Info,1)",
-    "service_urn": "PJSIP_HEADER(read,X-Service-URN,1)",
-    "access_network2": "PJSIP_HEADER(read,P-Access-Network-Info,2)",
-}
+
+def _header(name: str, line: int = 1) -> str:
+    return f"PJSIP_HEADER(read,{name},{line})"
+
+
+_QUESTIONS = (
+    {
+        "endpoint": "CHANNEL(endpoint)",
+        "linkedid": "CHANNEL(linkedid)",
+        "extension": "CALLERID(dnid)",  # EXTEN is `s` here; what was dialled is one of trunk.conf, exactly
+        "asserted1": _header("P-Asserted-Identity"),
+        "asserted2": _header("P-Asserted-Identity", 2),
+        "asserted3": _header("P-Asserted-Identity", 3),
+        "from": _header("From"),
+        "privacy": _header("Privacy"),
+        "remote_party": _header("Remote-Party-ID"),
+        "contact": _header("Contact"),
+        "x-service-urn": _header("X-Service-URN"),
+    },
+    {
+        "p-access-network-info 1": _header("P-Access-Network-Info"),
+        "p-access-network-info 2": _header("P-Access-Network-Info", 2),
+        "cellular-network-info": _header("Cellular-Network-Info"),
+        "priority": _header("Priority"),
+        "resource-priority": _header("Resource-Priority"),
+        "call-info 1": _header("Call-Info"),
+        "call-info 2": _header("Call-Info", 2),
+        "history-info 1": _header("History-Info"),
+        "history-info 2": _header("History-Info", 2),
+        "diversion": _header("Diversion"),
+    },
+)
+"""What is asked, a question a line of fewer than 1,000 bytes; names with a number are lines of one header."""
+
+_IDENTITY = ("asserted1", "asserted2", "asserted3", "from", "privacy", "remote_party", "contact")
+_CALL = ("endpoint", "linkedid", "extension")
 _PARENTHESES = "(" * 8
 _UNSAFE = re.compile(r"[^A-Za-z0-9 +?._-]")
 
 
-def read_command(token: str) -> str:
-    """One line that fetches everything; its answer starts with `token`, which the caller cannot have guessed.
+def read_commands(token: str) -> list[str]:
+    """The lines that fetch everything; each answer starts with `token`, which the caller cannot have guessed.
 
     Values come as base64, because a header may hold line breaks. Asterisk looks for a `:` outside of
     parentheses in the text *after* the header was put in and takes the rest for a substring's offset: an
     unmatched `)` before a `:` in a header would empty the value. The opening parentheses outweigh eight of
     those, and the token behind the value shows whether it came whole.
     """
-    return f"GET FULL VARIABLE {token}|" + "|".join(
-        f"${{BASE64_ENCODE({_PARENTHESES}${{{expression}}}{token})}}" for expression in _READ.values()
-    )
+    return [
+        f"GET FULL VARIABLE {token}|"
+        + "|".join(f"${{BASE64_ENCODE({_PARENTHESES}${{{expression}}}{token})}}" for expression in question.values())
+        for question in _QUESTIONS
+    ]
 
 
-def read_answer(data: str, token: str) -> ArrivedCall:
-    """The call told by the answer to `read_command`; a value that did not come whole is UNREADABLE."""
-    words = data.split("|")[1:]
-    words += [""] * (len(_READ) - len(words))
-    told = {name: _decoded(word, token) for name, word in zip(_READ, words, strict=False)}
-    asserted = [told["asserted1"], told["asserted2"]]
-    access_network = [told["access_network1"], told["access_network2"]]
+def read_answers(answers: Sequence[str], token: str) -> ArrivedCall:
+    """The call told by the answers to `read_commands`; a value that did not come whole is UNREADABLE."""
+    told: dict[str, str] = {}
+    for question, data in zip(_QUESTIONS, answers, strict=True):
+        words = data.split("|")[1:]
+        words += [""] * (len(question) - len(words))
+        told |= {name: _decoded(word, token) for name, word in zip(question, words, strict=False)}
     return ArrivedCall(
         endpoint=told["endpoint"],
         linkedid=told["linkedid"],
         extension=told["extension"],
         identity=SipIdentity(
-            asserted="\n".join(value for value in asserted if value),
+            asserted=_joined(told["asserted1"], told["asserted2"], told["asserted3"]),
             from_=told["from"],
             contact=told["contact"],
             privacy=told["privacy"],
             remote_party=told["remote_party"],
         ),
-        access_network=", ".join(value for value in access_network if value),
-        service_urn=told["service_urn"],
+        headers=_headers(told),
     )
+
+
+def _headers(told: Mapping[str, str]) -> dict[str, str]:
+    """All other headers by their names in lower case, the lines of one joined by line breaks; none that is empty."""
+    headers: dict[str, str] = {}
+    for name, value in told.items():
+        if name not in _IDENTITY and name not in _CALL and value:
+            header = name.partition(" ")[0]
+            headers[header] = _joined(headers.get(header, ""), value)
+    return headers
+
+
+def _joined(*lines: str) -> str:
+    return "\n".join(line for line in lines if line)
 
 
 def set_command(routing: Routing, call: uuid.UUID | None, by: Intake) -> str:
@@ -78,6 +120,7 @@ def set_command(routing: Routing, call: uuid.UUID | None, by: Intake) -> str:
     values = {
         QUEUE: routing.queue,
         PRIORITY: str(routing.priority),
+        **_order(routing.reordered),
         LANG: routing.language,
         CALL_ID: str(call or ""),
         CALLER_NUM: shown_number(routing.caller),
@@ -85,6 +128,10 @@ def set_command(routing: Routing, call: uuid.UUID | None, by: Intake) -> str:
         INTAKE: by,
     }
     return 'EXEC MSet "' + ",".join(f"{name}={safe(value)}" for name, value in values.items()) + '"'
+
+
+def _order(reordered: Reordered | None) -> dict[str, str]:
+    return {} if reordered is None else {USUAL: str(reordered.usual), PATIENCE: str(reordered.seconds)}
 
 
 def safe(value: str) -> str:

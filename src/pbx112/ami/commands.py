@@ -1,11 +1,13 @@
-"""The commands to app_queue, and what Asterisk's answers to them mean."""
+"""The commands to app_queue and to a phone in a talk, and what Asterisk's answers to them mean."""
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Protocol
 
+from pbx112.ami.snapshot import phone
 from pbx112.ami.translate import INTERFACE
-from pbx112.domain.errors import AsteriskRefused, BadInput
+from pbx112.domain.errors import AsteriskRefused, BadInput, CallNotTalking
+from pbx112.domain.live import LiveChannel
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
 REASON_LIMIT = 200
@@ -49,6 +51,19 @@ async def queue_pause(ask: Ask, operator: str, *, paused: bool, reason: str) -> 
             raise
         word = "paused" if paused else "unpaused"
         raise AsteriskRefused(f"{operator} is logged in to no queue, so he cannot be {word}; log in first.") from None
+
+
+async def press(ask: Ask, channels: Iterable[LiveChannel], operator: str, linkedid: str, digits: str) -> None:
+    """Have Asterisk take the digits as if the operator's phone had sent them in its talk of that call.
+
+    Raises CallNotTalking when his phone has no channel of the call that is up.
+    """
+    name = _name("operator", operator)
+    channel = next((c for c in channels if c.linkedid == linkedid and c.state == "Up" and phone(c) == name), None)
+    if channel is None:
+        raise CallNotTalking(f"The phone of {operator} is not in this call now.")
+    for digit in digits:  # one after the other: a feature code is a sequence
+        await _ask(ask, "PlayDTMF", {"Channel": channel.name, "Digit": digit, "Receive": "true"})
 
 
 def interface(operator: str) -> str:

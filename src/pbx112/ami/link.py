@@ -17,13 +17,15 @@ from pbx112.ami import commands, translate
 from pbx112.ami.client import Client
 from pbx112.ami.keeper import Keeper, LinkCounters
 from pbx112.ami.session import LinkBroke, LinkTimes, Login, LoginRefused, Session
-from pbx112.domain.errors import AsteriskUnavailable, OutcomeUnknown
+from pbx112.domain.errors import AsteriskUnavailable, CallNotTalking, OutcomeUnknown
 from pbx112.domain.live import LiveChannel, LiveState
 
 log = structlog.get_logger(__name__)
 
 INBOX_LIMIT = 10_000
 """Events that may wait for the board. More than that, and the link is dropped and a snapshot taken instead."""
+
+_NOT_WHOLE = "A caller's identity holds forged text: the list of channels is not whole."
 
 
 def utc_now() -> datetime:
@@ -89,18 +91,31 @@ class AmiLink:
         """Pause or unpause the operator in every queue he is logged in to."""
         await commands.queue_pause(self._client().ask, operator, paused=paused, reason=reason)
 
+    async def press(self, operator: str, linkedid: str, digits: str) -> None:
+        """Do what these keys do on the operator's phone in his talk of that call. Raises CallNotTalking."""
+        channels, whole = await self._listed()
+        try:
+            await commands.press(self._client().ask, channels, operator, linkedid, digits)
+        except CallNotTalking:
+            if whole:
+                raise
+            raise OutcomeUnknown(_NOT_WHOLE) from None
+
     async def channels(self) -> tuple[LiveChannel, ...]:
         """Every channel that exists now.
 
         Raises AsteriskUnavailable, or OutcomeUnknown when no answer came or a forged caller id makes the list
         unbelievable: who closes lost calls by it must not take a quarantined channel for one that is gone.
         """
+        channels, whole = await self._listed()
+        if not whole:
+            raise OutcomeUnknown(_NOT_WHOLE)
+        return channels
+
+    async def _listed(self) -> tuple[tuple[LiveChannel, ...], bool]:
         self._client()
         assert self._session is not None  # noqa: S101  # _client has just said so
-        channels, whole = await self._session.channels()
-        if not whole:
-            raise OutcomeUnknown("A caller's identity holds forged text: the list of channels is not whole.")
-        return channels
+        return await self._session.channels()
 
     async def run(self) -> None:
         """Keep the link, for ever; ends by cancellation only."""

@@ -36,6 +36,7 @@ NOBODY = Access()
 STAFF = Access(frozenset(Role))
 DESK = Access(frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}))
 OVERSIGHT = Access(frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}))
+ADMIN_ONLY = Access(frozenset({Role.ADMIN}))
 OWN_OR_LEAD = Access(frozenset({Role.SUPERVISOR, Role.ADMIN}), own=frozenset({Role.OPERATOR}))
 
 

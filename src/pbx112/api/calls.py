@@ -47,6 +47,7 @@ async def patch_call(id: str, request: Request, edit: CallEdit, parts: Parts, wh
     version = version_in(request)
     async with transaction(parts.engine) as connection:
         call = await annotate(connection, id_, expected_version=version, changes=edit.changes(), who=who.name)
+    parts.nuisance_changed()
     return _with_etag(call)
 
 

@@ -2,20 +2,23 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Body, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from pbx112.domain.caller import CallerClass
+from pbx112.domain.caller import CallerClass, normalise
 from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall, VersionRequired
 from pbx112.domain.record import CallState, Outcome
+from pbx112.domain.rules import Rules
+from pbx112.services.abandoned import AbandonedResult
 from pbx112.services.annotation import Disposition
 from pbx112.storage.call_list import CallFilter
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
 _ETAG = re.compile(r'"(\d{1,9})"')
+_NUMBER = re.compile(r"\+?[0-9]{3,15}")
 
 
 def _time(value: object) -> datetime:
@@ -90,6 +93,44 @@ class Pause(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+class CallbackWish(BaseModel):
+    """Who is to call back; an operator may leave it out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    operator: Annotated[Name | None, Field(description="the operator whose phone is rung")] = None
+
+
+class AbandonedQuery(BaseModel):
+    """How much of the list of abandoned callers to give."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[
+        int, Field(ge=1, le=500, description="callers at most, of those to call back and of each group")
+    ] = 100
+
+
+class AbandonedClosing(BaseModel):
+    """What became of abandoned callers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    call_ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
+    result: AbandonedResult
+    note: Annotated[str | None, Field(max_length=1000), AfterValidator(_storable)] = None
+
+
+RulesBody = Annotated[
+    dict[str, Any],
+    Body(
+        description="All rules, whole. The `version` that GET gave may be left in; If-Match is what counts.",
+        examples=[Rules().to_json()],
+    ),
+]
+"""What `PUT /v1/rules` takes; `domain.rules` checks it, field by field."""
+
+
 def refuse_repeats(request: Request) -> None:
     """Raises BadInput when a query parameter is given twice: one of them would be ignored unseen."""
     names = [name for name, _ in request.query_params.multi_items()]
@@ -115,3 +156,20 @@ def version_in(request: Request) -> int:
     if found is None:
         raise EditConflict("If-Match is not the ETag of this call; read the call again and repeat the edit.")
     return int(found[1])
+
+
+def rules_version_in(request: Request) -> int:
+    """The version of the rules that an edit was made on. Raises VersionRequired, EditConflict."""
+    try:
+        return version_in(request)
+    except (VersionRequired, EditConflict) as error:
+        words = "Send If-Match with the ETag that GET /v1/rules gave; read the rules and repeat the edit on them."
+        raise type(error)(words) from error
+
+
+def number_in(text: str) -> str:
+    """A caller's number from a path, as E.164. Raises BadInput for what is no number."""
+    number = normalise(text) if _NUMBER.fullmatch(text) else None
+    if number is None:
+        raise BadInput("This is no number: write +6281.. (in a URL also as %2B6281..) or 081.., digits only.")
+    return number

@@ -76,6 +76,7 @@ class Reordered(_Shape):
     given: int
     reason: str
     score: float
+    seconds: int
 
 
 class SilentCheck(_Shape):
@@ -138,6 +139,104 @@ class CallPage(_Shape):
 
     items: list[Call]
     next_cursor: str | None
+
+
+class AbandonedCall(_Shape):
+    """One of a caller's abandoned calls."""
+
+    id: UUID
+    received_at: datetime
+    wait_ms: int | None
+    outcome: Outcome
+
+
+class Attempt(_Shape):
+    """One try to call back."""
+
+    id: UUID
+    operator: str
+    requested_by: str
+    requested_at: datetime
+    lease_until: datetime
+    state: str
+
+
+class Callback(_Shape):
+    """An attempt to call back that was handed to Asterisk; what came of it is in a call record of its own."""
+
+    id: UUID
+    call_id: UUID
+    operator: str
+    number: str
+    trunk: str
+    state: str
+    requested_at: datetime
+    lease_until: datetime
+
+
+class Abandoned(_Shape):
+    """A caller who is still to be reached; `call_id` is his newest call, `calls` the newest 20 of `count`.
+
+    `held_by` is the operator who is calling him back just now.
+    """
+
+    call_id: UUID
+    caller: Caller
+    callback_number: str | None
+    trunk: str | None
+    service: str
+    location: list[dict[str, Any]]
+    first_at: datetime
+    last_at: datetime
+    longest_wait_ms: int
+    count: int
+    calls: list[AbandonedCall]
+    attempts: list[Attempt]
+    held_by: str | None
+
+
+class AbandonedGroup(_Shape):
+    """Callers whom nobody can call back, of one class; each anonymous call is a caller of its own."""
+
+    caller_class: CallerClass
+    callers: int
+    items: list[Abandoned]
+
+
+class AbandonedList(_Shape):
+    """`complete` is false when there are more than 5,000 open calls: older ones are then not looked at."""
+
+    items: list[Abandoned]
+    groups: list[AbandonedGroup]
+    total: int
+    open_calls: int
+    complete: bool
+
+
+class ClosedCall(_Shape):
+    """An abandoned call that somebody worked."""
+
+    id: UUID
+    received_at: datetime
+    caller: Caller
+    wait_ms: int | None
+    outcome: Outcome
+    closed_at: datetime
+    closed_by: str | None
+    result: str
+    note: str | None
+
+
+class ClosedCalls(_Shape):
+    """The abandoned calls closed last."""
+
+    items: list[ClosedCall]
+
+
+class Closed(_Shape):
+    """The calls that were closed by this."""
+
+    closed: list[UUID]
 
 
 class Member(_Shape):
@@ -277,3 +376,53 @@ class Ready(_Shape):
     status: str
     node: str
     parts: dict[str, Part]
+
+
+class Weights(_Shape):
+    """What one call of each disposition adds to its caller's score."""
+
+    prank: float
+    ghost: float
+    test: float
+    information: float
+    other: float
+    real: float
+
+
+class NuisanceRules(_Shape):
+    """How nuisance callers are treated: always a warning, another order only with `reorder`, never a block."""
+
+    weights: Weights
+    half_life_days: float
+    threshold: float
+    reorder: bool
+    step: int
+    floor: int
+    longest_seconds: int
+
+
+class Rules(_Shape):
+    """What an admin decides beside Asterisk's configuration; `version` is the ETag, 0 for the defaults."""
+
+    version: int
+    repeat_window_minutes: int
+    nuisance: NuisanceRules
+
+
+class ScoreMark(_Shape):
+    """One call of a caller, and what is left of its weight."""
+
+    call_id: UUID
+    disposition: Disposition
+    at: datetime
+    weight_now: float
+
+
+class CallerScore(_Shape):
+    """A number's nuisance score and the newest marks that it is made of; `warned`: operators see a warning."""
+
+    number: str
+    score: float
+    threshold: float
+    warned: bool
+    marks: list[ScoreMark]

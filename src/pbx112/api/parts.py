@@ -13,7 +13,7 @@ from pbx112.domain.configuration import Configuration
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
-from pbx112.services.ports import JournalLagView, LiveSource, Telephone
+from pbx112.services.ports import CallPlacer, JournalLagView, LiveSource, Telephone
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,14 @@ class ApiParts:
     """The parts behind the web door, and the few settings it shows.
 
     `configuration` gives the applied configuration from memory, `journal` and `agi` how those doors stand now;
-    `token_secret` signs bearer tokens (32 bytes or more); `ami_reconnects` counts how often the AMI link was rebuilt.
+    `token_secret` signs bearer tokens (32 bytes or more); `ami_reconnects` counts how often the AMI link was rebuilt;
+    `nuisance_changed` is told of edited dispositions and rules.
     """
 
     engine: AsyncEngine
     telephone: Telephone
     live: LiveSource
+    placer: CallPlacer
     journal: Callable[[], JournalLagView]
     agi: Callable[[], PartHealth]
     configuration: Callable[[], Configuration]
@@ -39,6 +41,7 @@ class ApiParts:
     version: str
     started_at: datetime
     demo: bool = False
+    nuisance_changed: Callable[[], None] = lambda: None
     ami_reconnects: Callable[[], int] = lambda: 0
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pbx112.api import calls, centre, health, live, models, pages, sign_in
-from pbx112.api.access import DESK, NOBODY, OVERSIGHT, OWN_OR_LEAD, PUBLIC, STAFF, Access
+from pbx112.api import abandoned, callbacks, calls, centre, health, live, models, pages, rules, sign_in, silent
+from pbx112.api.access import ADMIN_ONLY, DESK, NOBODY, OVERSIGHT, OWN_OR_LEAD, PUBLIC, STAFF, Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ ROUTES = (
     Route("GET", "/v1/calls/{id}", calls.get_one_call, STAFF, "calls", models.Call),
     Route("PATCH", "/v1/calls/{id}", calls.patch_call, DESK, "calls", models.Call),
     Route("GET", "/v1/calls/{id}/events", calls.get_call_events, OVERSIGHT, "calls"),
+    Route("POST", "/v1/calls/{id}/callback", callbacks.post_callback, DESK, "calls", models.Callback),
+    Route("POST", "/v1/calls/{id}/silent-check", silent.post_silent_check, DESK, "calls", silent.SilentAsked),
+    Route("GET", "/v1/abandoned", abandoned.get_abandoned, STAFF, "calls", models.AbandonedList),
+    Route("GET", "/v1/abandoned/closed", abandoned.get_closed, STAFF, "calls", models.ClosedCalls),
+    Route("POST", "/v1/abandoned/close", abandoned.close_abandoned, DESK, "calls", models.Closed),
     Route("GET", "/v1/queues", centre.get_queues, STAFF, "centre", models.QueueList),
     Route("GET", "/v1/queues/{name}", centre.get_queue, STAFF, "centre", models.Queue),
     Route("GET", "/v1/operators", centre.get_operators, STAFF, "centre", models.OperatorList),
@@ -41,6 +46,9 @@ ROUTES = (
     Route("GET", "/v1/agencies/{name}", centre.get_agency, STAFF, "centre", models.Agency),
     Route("GET", "/v1/trunks", centre.get_trunks, OVERSIGHT, "centre", models.TrunkList),
     Route("GET", "/v1/trunks/{name}", centre.get_trunk, OVERSIGHT, "centre", models.Trunk),
+    Route("GET", "/v1/rules", rules.get_rules, STAFF, "rules", models.Rules),
+    Route("PUT", "/v1/rules", rules.put_rules, ADMIN_ONLY, "rules", models.Rules),
+    Route("GET", "/v1/callers/{number}/score", rules.get_caller_score, STAFF, "rules", models.CallerScore),
     Route("GET", "/v1/live", live.get_live, STAFF, "live", models.Live),
     Route("WEBSOCKET", "/v1/events", live.live_socket(STAFF), STAFF, "live"),
     Route("GET", "/v1/health/live", health.get_alive, PUBLIC, "health", also=("/health/live",)),

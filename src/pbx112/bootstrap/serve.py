@@ -25,10 +25,14 @@ from pbx112.domain.errors import AsteriskUnavailable, DatabaseUnavailable, Outco
 from pbx112.domain.live import LiveState
 from pbx112.host.secrets import Secrets, read_secrets
 from pbx112.journal.reader import JournalReader
+from pbx112.pbx.spool import CallFiles
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher
 from pbx112.services.health import PartHealth
+from pbx112.services.intake import Knowledge
 from pbx112.services.live_views import live_view
 from pbx112.services.metrics import Metrics
+from pbx112.services.nuisance import NuisanceBook
+from pbx112.services.numbers import e164, is_possible
 from pbx112.services.records import mark_lost
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
@@ -93,6 +97,7 @@ class _Service:
     http: _WebDoor
     live: LivePublisher
     calls: CallPublisher
+    book: NuisanceBook
     board_changed: asyncio.Event
 
 
@@ -127,9 +132,11 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
 
     ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
     live = LivePublisher(feed, lambda: live_view(configuration, ami.state, settings.node))
+    book = NuisanceBook(engine)
+    knowledge = Knowledge(e164, is_possible, book.judge)
     agi = AgiServer(
         settings.agi_bind,
-        {"intake": AgiIntake(lambda: configuration, settings.node)},
+        {"intake": AgiIntake(lambda: configuration, settings.node, knowledge)},
         observer=metrics.agi_request,
     )
     journal = JournalReader(engine, node=settings.node, path=settings.journal_file)
@@ -137,6 +144,8 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         engine=engine,
         telephone=ami,
         live=ami,
+        placer=_call_files(settings),
+        nuisance_changed=book.wake,
         journal=journal.lag,
         agi=lambda: _agi_health(agi, settings),
         configuration=lambda: configuration,
@@ -164,8 +173,16 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         )
     )
     return _Service(
-        settings, engine, agi, ami, journal, http, live, CallPublisher(engine, feed, metrics), board_changed
+        settings, engine, agi, ami, journal, http, live, CallPublisher(engine, feed, metrics), book, board_changed
     )
+
+
+def _call_files(settings: Settings) -> CallFiles:
+    files = CallFiles(settings.asterisk_dir / "spool")
+    left = files.clear()
+    if left:
+        log.warning("Calls back of an earlier run were not taken by Asterisk; they are removed.", files=left)
+    return files
 
 
 async def _run(service: _Service, stop: asyncio.Event) -> None:
@@ -177,6 +194,7 @@ async def _run(service: _Service, stop: asyncio.Event) -> None:
             tasks.create_task(service.live.run(), name="live feed"),
             tasks.create_task(_publish_calls(service), name="call feed"),
             tasks.create_task(_close_lost_calls(service), name="lost calls"),
+            tasks.create_task(service.book.run(), name="nuisance book"),
         ]
         reading = tasks.create_task(_read_journal(service), name="journal")
         log.info("The service is up.", http=str(service.settings.http_bind), agi=str(service.settings.agi_bind))
@@ -199,6 +217,7 @@ async def _read_journal(service: _Service) -> None:
         except Pbx112Error as error:
             log.warning("The records wait for the database; calls go on.", reason=str(error))
             await asyncio.sleep(_MIGRATION_RETRY_SECONDS)
+    service.book.wake()
     await service.journal.run()
 
 

@@ -1,6 +1,5 @@
 """`record = fold(events)`: a call record is a pure function of its call's journal events."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,14 +8,15 @@ from typing import Any
 from pbx112.domain import events as kinds
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify
 from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent, in_order
-from pbx112.domain.location import read_access_network
+from pbx112.domain.legs import PHONE_CHANNEL, Leg, cause_of, offer_result, text_of, whole_ms
+from pbx112.domain.location import read_locations
 from pbx112.domain.marks import read_marks
+from pbx112.domain.outbound import fold_callback
 from pbx112.domain.record import (
     CallRecord,
     CallState,
     HangupBy,
     Intake,
-    Offer,
     OfferResult,
     Outcome,
     Reordered,
@@ -27,20 +27,16 @@ from pbx112.domain.record import (
 PRIORITY_STEP = 10
 """The dialplan gives app_queue ten times the priority, and five more to those who wait longer: see queue.conf."""
 
-_OPERATOR_CHANNEL = re.compile(r"^PJSIP/(?P<account>[^/@]+)-[0-9a-f]{8}$")
-_BUSY_CAUSES = frozenset({17, 21})  # Q.850: user busy, call rejected
-_NO_ANSWER_CAUSES = frozenset({0, 16, 18, 19, 26, 127})  # the ring ended on our side, or nobody lifted
-
 
 def fold(node: str, events: Iterable[JournalEvent]) -> CallRecord | None:
-    """Fold one linked id's events into its record; None when they are not a 112 call from a trunk.
+    """Fold one linked id's events into its record; None for neither a 112 call from a trunk nor a call back.
 
     The events come in the order of their place in the journal. Lines of one call may stand a millisecond out of
     order there, so they are put in the order of their times.
     """
     ordered = in_order(events)
     if not any(_is_arrival(event) for event in ordered):
-        return None
+        return fold_callback(node, ordered)
     folding = _Folding(node, ordered[0].linked_id, received_at=_received_at(ordered))
     for event in ordered:
         step = _STEPS.get(event.kind)
@@ -58,25 +54,6 @@ def _received_at(ordered: list[JournalEvent]) -> datetime:
 
 
 @dataclass(slots=True)
-class _Leg:
-    """A phone that was rung for this call."""
-
-    operator: str
-    channel: str
-    at: datetime
-    answered_at: datetime | None = None
-    result: OfferResult | None = None
-    ended_at: datetime | None = None
-
-    def offer(self, call_ended_at: datetime | None) -> Offer:
-        """The ringing as it stands; no phone rings on for a call that has ended, whatever lines are missing."""
-        until = self.answered_at or self.ended_at or call_ended_at
-        ring_ms = _ms(until - self.at) if until is not None else None
-        ended = OfferResult.NO_ANSWER if until is not None else None
-        return Offer(self.operator, self.at, self.result or ended, ring_ms)
-
-
-@dataclass(slots=True)
 class _Folding:
     """What is known so far; each step below adds one event to it."""
 
@@ -86,6 +63,7 @@ class _Folding:
     identity: SipIdentity = field(default_factory=SipIdentity)
     trusted: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    headers_by: str = ""
     reordered: Reordered | None = None
     silent_checks: list[SilentCheck] = field(default_factory=list)
     caller: Caller | None = None
@@ -106,7 +84,7 @@ class _Folding:
     cause: int | None = None
     hangup_source: str = ""
     caller_channel: str = ""
-    legs: dict[str, _Leg] = field(default_factory=dict)
+    legs: dict[str, Leg] = field(default_factory=dict)
     bridges: dict[str, dict[str, None]] = field(default_factory=dict)  # members in order: a set's order is by chance
 
     def record(self) -> CallRecord:
@@ -130,11 +108,11 @@ class _Folding:
             queued_at=self.queued_at,
             answered_at=self.answered_at,
             ended_at=self.ended_at,
-            wait_ms=_ms(until - self.received_at) if until else None,
-            talk_ms=_ms(self.talked) if self.answered_at and self.ended_at else None,
+            wait_ms=whole_ms(until - self.received_at) if until else None,
+            talk_ms=whole_ms(self.talked) if self.answered_at and self.ended_at else None,
             hangup_cause=self.cause,
             hangup_by=self._hangup_by(),
-            location=read_access_network(self.headers.get("p-access-network-info", ""), trusted=self.trusted),
+            location=read_locations(self.headers, trusted=self.trusted),
             marks=read_marks(self.headers),
             reordered=self.reordered,
             silent_checks=tuple(self.silent_checks),
@@ -180,50 +158,53 @@ def _channel_started(call: _Folding, event: JournalEvent) -> None:
     if event.on_caller_channel:
         call.caller_channel = event.channel
         return
-    found = _OPERATOR_CHANNEL.match(event.channel)
+    found = PHONE_CHANNEL.match(event.channel)
     if found is not None:
-        call.legs[event.unique_id] = _Leg(found["account"], event.channel, event.at)
+        call.legs[event.unique_id] = Leg(found["account"], event.channel, event.at)
 
 
 def _arrived(call: _Folding, event: JournalEvent) -> None:
     """The arrival stands in two lines, as one is too short for everything: the second holds From and Contact."""
     facts = event.extra
     call.caller_channel = call.caller_channel or event.channel
-    call.sip_call_id = _text(facts, "sip_call_id") or call.sip_call_id
-    call.trunk = _text(facts, "trunk") or call.trunk
+    call.sip_call_id = text_of(facts, "sip_call_id") or call.sip_call_id
+    call.trunk = text_of(facts, "trunk") or call.trunk
     call.drill = call.drill or bool(facts.get("drill"))
     call.trusted = call.trusted or bool(facts.get("trusted"))
     call.identity = SipIdentity(
-        asserted=_text(facts, "asserted") or call.identity.asserted,
-        from_=_text(facts, "from") or call.identity.from_,
-        contact=_text(facts, "contact") or call.identity.contact,
+        asserted=text_of(facts, "asserted") or call.identity.asserted,
+        from_=text_of(facts, "from") or call.identity.from_,
+        contact=text_of(facts, "contact") or call.identity.contact,
     )
 
 
 def _taken_in(call: _Folding, event: JournalEvent) -> None:
     facts = event.extra
-    if _text(facts, "by") in {Intake.FASTAGI, Intake.CLASSIC}:
-        call.intake = Intake(_text(facts, "by"))
-    call.service = _text(facts, "service") or call.service
+    if text_of(facts, "by") in {Intake.FASTAGI, Intake.CLASSIC}:
+        call.intake = Intake(text_of(facts, "by"))
+    call.service = text_of(facts, "service") or call.service
     _read_headers(call, facts)
     _read_order(call, facts)
     raw = facts.get("caller")
-    if isinstance(raw, dict) and _text(raw, "class") in set(CallerClass):
+    if isinstance(raw, dict) and text_of(raw, "class") in set(CallerClass):
         warnings = raw.get("warnings")
         call.caller = Caller(
-            caller_class=CallerClass(_text(raw, "class")),
-            number=_text(raw, "number") or None,
-            raw_number=_text(raw, "raw_number") or None,
-            callback_number=_text(raw, "callback_number") or None,
+            caller_class=CallerClass(text_of(raw, "class")),
+            number=text_of(raw, "number") or None,
+            raw_number=text_of(raw, "raw_number") or None,
+            callback_number=text_of(raw, "callback_number") or None,
             withheld=bool(raw.get("withheld")),
-            imei=_text(raw, "imei") or None,
-            cpc=_text(raw, "cpc") or None,
+            imei=text_of(raw, "imei") or None,
+            cpc=text_of(raw, "cpc") or None,
             warnings=tuple(str(word) for word in warnings) if isinstance(warnings, list) else (),
         )
 
 
 def _read_headers(call: _Folding, facts: Mapping[str, Any]) -> None:
     """What the intake found beside the caller; a header that one word did not hold goes on in the next."""
+    if call.headers_by != facts.get("by"):  # the intake before this one did not come to its end
+        call.headers_by = text_of(facts, "by")
+        call.headers = {}
     headers = facts.get("headers")
     if isinstance(headers, dict):
         for name, value in headers.items():
@@ -236,21 +217,23 @@ def _read_order(call: _Folding, facts: Mapping[str, Any]) -> None:
     order = facts.get("order")
     if not isinstance(order, dict):
         return
-    usual, given, score = (order.get(name) for name in ("usual", "given", "score"))
-    if isinstance(usual, int) and isinstance(given, int) and isinstance(score, int | float):
-        call.reordered = Reordered(usual, given, _text(order, "reason"), float(score))
+    usual, given, seconds = (order.get(name) for name in ("usual", "given", "seconds"))
+    score = order.get("score")
+    if isinstance(usual, int) and isinstance(given, int) and isinstance(seconds, int):
+        worth = float(score) if isinstance(score, int | float) else 0.0
+        call.reordered = Reordered(usual, given, text_of(order, "reason"), worth, seconds)
 
 
 def _silent_checked(call: _Folding, event: JournalEvent) -> None:
     """The dialplan writes two lines: that the caller is asked, and what he pressed."""
-    if _text(event.extra, "step") == "asked":
+    if text_of(event.extra, "step") == "asked":
         call.silent_checks.append(SilentCheck(event.at))
     elif call.silent_checks:
-        call.silent_checks[-1] = replace(call.silent_checks[-1], digits=_text(event.extra, "digits") or None)
+        call.silent_checks[-1] = replace(call.silent_checks[-1], digits=text_of(event.extra, "digits") or None)
 
 
 def _queue_joined(call: _Folding, event: JournalEvent) -> None:
-    call.queue = _text(event.extra, "queue") or call.queue
+    call.queue = text_of(event.extra, "queue") or call.queue
     priority = event.extra.get("priority")
     if isinstance(priority, int):
         call.priority = priority // PRIORITY_STEP
@@ -290,9 +273,7 @@ def _bridge_left(call: _Folding, event: JournalEvent) -> None:
 
 
 def _hung_up(call: _Folding, event: JournalEvent) -> None:
-    cause = event.extra.get("hangupcause")
-    if not isinstance(cause, int) or not 0 <= cause < 256:
-        cause = None
+    cause = cause_of(event.extra)
     source = str(event.extra.get("hangupsource", ""))
     if event.on_caller_channel:
         _end(call, event.at)
@@ -302,7 +283,7 @@ def _hung_up(call: _Folding, event: JournalEvent) -> None:
     leg = call.legs.get(event.unique_id)
     if leg is not None:
         leg.ended_at = leg.ended_at or event.at
-        leg.result = leg.result or _offer_result(cause, by_phone=source == leg.channel)
+        leg.result = leg.result or offer_result(cause, by_phone=source == leg.channel)
 
 
 def _channel_ended(call: _Folding, event: JournalEvent) -> None:
@@ -327,25 +308,6 @@ def _stop_talking(call: _Folding, at: datetime) -> None:
     if call.talking_since is not None:
         call.talked += max(at - call.talking_since, timedelta())
         call.talking_since = None
-
-
-def _offer_result(cause: object, *, by_phone: bool) -> OfferResult:
-    if cause in _BUSY_CAUSES:
-        return OfferResult.BUSY
-    if not by_phone or cause in _NO_ANSWER_CAUSES:
-        return OfferResult.NO_ANSWER
-    return OfferResult.UNAVAILABLE
-
-
-def _text(facts: Mapping[str, Any], name: str) -> str:
-    """A text of a payload; empty when it is absent or anything else: a payload must never stop a fold."""
-    value = facts.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _ms(duration: timedelta) -> int:
-    """Whole milliseconds, never negative: a clock that was set back must not show in a record."""
-    return max(round(duration / timedelta(milliseconds=1)), 0)
 
 
 _STEPS: dict[str, Callable[[_Folding, JournalEvent], None]] = {

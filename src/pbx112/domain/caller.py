@@ -2,19 +2,37 @@
 
 The classes and their order are those of the identity table for emergency calls (3GPP TS 24.229, RFC 3325,
 RFC 3323, RFC 7254 for the IMEI). A class never decides whether a call is answered, and nothing here raises:
-whatever cannot be read keeps its raw value.
+whatever cannot be read keeps its raw value. Who forwarded a call (Diversion, History-Info) is never its caller.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from urllib.parse import unquote_to_bytes
+from itertools import islice
 
 from pbx112.domain.configuration import NumberFormat
 
 COUNTRY_CODE = "62"
 RAW_LIMIT = 256
+HEADER_LIMIT = 8192
+"""Characters of a header that are looked at: two lines of the longest that Asterisk hands out."""
+
+MOST_ADDRESSES = 8
+_MOST_PARAMETERS = 16
+
+WARNINGS = {
+    "cannot_call_back": "No number reaches the caller: ask for the location first.",
+    "number_unreadable": "A number was there and could not be read; its raw value is kept.",
+    "number_unverified": "The number is a claim: nobody whom we trust vouches for it.",
+    "number_unusual": "The number is read, but no telephone has a number of this length.",
+    "numbers_differ": "Several numbers stand in the header that counts; one of them was taken.",
+    "identity_unreadable": "A header that counts more could not be read; the number is from the next one.",
+    "unknown_trunk": "The call came by a trunk that is not configured, so nothing it says is believed.",
+    "intake_rule_failed": "A rule of the intake failed, such as a pattern of the trunk that is no regular expression.",
+}
+"""Every warning word of a caller and what it means. The words are public and never change; the last two are also, and
+mostly, put there by the intake."""
 
 
 class CallerClass(StrEnum):
@@ -32,7 +50,10 @@ class CallerClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SipIdentity:
-    """The headers a caller's identity is read from, raw; an absent header is an empty string."""
+    """The headers a caller's identity is read from, raw; an absent header is an empty string.
+
+    Several lines of one header stand below each other.
+    """
 
     asserted: str = ""
     from_: str = ""
@@ -55,15 +76,92 @@ class Caller:
     warnings: tuple[str, ...] = ()
 
 
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_ANGLED = re.compile(r"<([^<>]*)>")
-_URI_USER = re.compile(r"\s*(?:sips?|tel):([^@;>?\s,]*)", re.IGNORECASE)
-_BARE_ANONYMOUS = frozenset({"", "anonymous", "unavailable", "unknown", "restricted", "private", "withheld"})
-_IMEI = re.compile(r"urn:gsma:imei:([0-9-]{14,20})", re.IGNORECASE)
-_CPC = re.compile(r"[;?]cpc=([a-z-]{1,24})", re.IGNORECASE)
-_SEPARATORS = re.compile(r"[\s().\-]")
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address of a header, `"Budi" <sip:+62811;cpc=test@host;user=phone>;tag=1`.
+
+    `uri` is what stands in the angle brackets, `user` its user part or telephone number, unescaped and without the
+    parameters that stand in it. Parameters have names in lower case; without angle brackets they belong to both.
+    """
+
+    uri: str
+    scheme: str = ""
+    user: str = ""
+    host: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    header_parameters: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where an identity stands, and whether its numbers are believed."""
+
+    addresses: list[Address]
+    believed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    text: str
+    raw: str
+    pseudo: bool
+
+
+NumberReader = Callable[[str, NumberFormat], str | None]
+"""Reads a calling number as E.164, or as a short code; None when it is neither."""
+
+# Each is read from left to right once, whatever stands in a header: a caller must not be able to make them costly.
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_QUOTED_VALUE = re.compile(r'=\s?"([A-Za-z0-9+.:_-]*)"')
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_PIECE = re.compile(r"(?:[^,<]+|<+[^<>]*>|<+)+")
+_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,20})\s*:")
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]*")
+_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_NUMBER_AS_HOST = re.compile(r"\+?[0-9]{7,15}")
+_TELEPHONE_SCHEMES = frozenset({"sip", "sips", "tel"})
+_HIDDEN = frozenset({"restricted", "private", "withheld", "blocked", "suppressed", "p"})
+_ABSENT = _HIDDEN | {
+    *("", "anonymous", "unavailable", "not available", "unknown", "none", "null", "o", "out of area", "no number"),
+    *("number unavailable", "coin line payphone", "coin line", "payphone", "interaction with other service"),
+}
+_IMEI = re.compile(r"urn:gsma:imei(?:sv)?:([0-9][0-9-]{13,19})(?![0-9A-Za-z-])", re.IGNORECASE)
+_CPC = re.compile(r"[a-z][a-z0-9-]{0,23}")
+_SEPARATORS = dict.fromkeys(map(ord, " ().-"))
+_CONTEXT = re.compile(r"\+([1-9][0-9]{0,7})")
+_FOREIGN_NETWORK = re.compile(r"\.mcc(?!510)[0-9]{3}\.")
+_KEEPS_ITS_ZERO = "39"
+_SHORT_CODE = 6  # digits at most
+_LONGEST_FIXED = 11
+_SHORTEST_WITH_COUNTRY = 9
+_PATTERN_LIMIT = 40
+_NUMBER_LIMIT = 64  # separators and all, and for what stands in place of a number, too
+_BETWEEN_WORDS = re.compile(r"[\s_./-]+")
+_OPEN = frozenset({"", "none", "off", "no"})
 _KEY_PREFIX = {CallerClass.PSEUDO_ANI: "pseudo:", CallerClass.UNTRUSTED_CLAIM: "claim:"}
 _CALLBACK = frozenset({CallerClass.ASSERTED, CallerClass.ASSERTED_WITHHELD, CallerClass.ASSERTED_FOREIGN})
+
+
+def normalise(raw: str, number_format: NumberFormat = NumberFormat.AUTO) -> str | None:
+    """A calling number as E.164 (`+6281..`), a short code as it is (`110`), or None when it is not a number at all."""
+    digits = squeezed(raw) if len(raw) <= _NUMBER_LIMIT else ""
+    plus = digits.startswith("+")
+    digits = digits[1:] if plus else digits
+    if not digits.isascii() or not digits.isdigit() or not 3 <= len(digits) <= 17 or not digits.strip("0"):
+        return None
+    if digits.startswith("00"):
+        digits = digits[2:]
+        if len(digits) < 4 or digits.startswith("0"):
+            return None
+    elif digits.startswith("0"):
+        digits = COUNTRY_CODE + digits[1:]
+    elif not plus and len(digits) <= _SHORT_CODE:
+        return digits
+    elif not plus and not _has_country_code(digits, number_format):
+        digits = COUNTRY_CODE + digits
+    if digits.startswith(f"{COUNTRY_CODE}0"):  # the 0 of national dialling does not belong behind a country code
+        digits = COUNTRY_CODE + digits[2:].lstrip("0")
+    return f"+{digits}" if 3 <= len(digits) <= 15 else None
 
 
 def classify(
@@ -72,61 +170,51 @@ def classify(
     trusted: bool,
     number_format: NumberFormat = NumberFormat.AUTO,
     pseudo_patterns: Iterable[str] = (),
+    from_trusted: bool = False,
+    e164: NumberReader = normalise,
+    is_possible: Callable[[str], bool] = bool,
 ) -> Caller:
-    """Decide the identity class: asserted identity first, then Remote-Party-ID, From as a claim, then the IMEI."""
-    imei = read_imei(identity.contact)
-    cpc = _cpc(identity)
-    source, is_claim = _identity_source(identity, trusted)
-    raw = _uri_user(source)
-    if raw is None or raw.lower() in _BARE_ANONYMOUS:
-        return _numberless(raw, source, imei, cpc)
-    number = normalise(raw, number_format)
-    if number is None:
-        return Caller(
-            CallerClass.UNPARSEABLE,
-            raw_number=clean(raw),
-            imei=imei,
-            cpc=cpc,
-            warnings=("number_unreadable",),
-        )
-    withheld = _withheld(identity)
-    caller_class = _class_of(number, raw, is_claim, withheld, pseudo_patterns)
-    return Caller(
-        caller_class=caller_class,
-        number=number,
-        raw_number=clean(raw),
-        callback_number=number if caller_class in _CALLBACK else None,
-        withheld=withheld,
-        imei=imei,
-        cpc=cpc,
-        warnings=_warnings(caller_class),
+    """Decide the identity class: asserted identity first, then Remote-Party-ID, From as a claim, then the IMEI.
+
+    On a trunk that is not trusted From comes first, and all are claims; `from_trusted` makes From as good as an
+    asserted identity on either. A claim never stands in for an identity that counts and could not be read: an
+    operator would take it for what the network said. `pseudo_patterns` are matched against the number in E.164
+    and against its digits as sent. `is_possible` tells numbers that a telephone can have; by default, any.
+    """
+    sources = _sources(identity, trusted, from_trusted)
+    patterns, warnings = _compiled(pseudo_patterns)
+    known = Caller(
+        CallerClass.ANONYMOUS,
+        withheld=_withheld(identity),
+        imei=read_imei(identity.contact),
+        cpc=next(filter(None, (_cpc(address) for source in sources for address in source.addresses)), None),
+        warnings=warnings,
     )
-
-
-def normalise(raw: str, number_format: NumberFormat = NumberFormat.AUTO) -> str | None:
-    """A calling number as E.164 (`+6281..`), or None when it is not a number at all."""
-    digits = _SEPARATORS.sub("", raw)
-    plus = digits.startswith("+")
-    digits = digits[1:] if plus else digits
-    if not digits.isascii() or not digits.isdigit() or not 3 <= len(digits) <= 15:
-        return None
-    if plus:
-        return f"+{digits}"
-    if number_format is NumberFormat.E164:
-        return f"+{digits}"
-    if digits.startswith("00"):
-        return f"+{digits[2:]}" if len(digits) > 5 else None
-    if digits.startswith("0"):
-        return f"+{COUNTRY_CODE}{digits[1:]}"
-    if number_format is NumberFormat.NATIONAL or not digits.startswith(COUNTRY_CODE):
-        return f"+{COUNTRY_CODE}{digits}" if len(digits) >= 7 else digits
-    return f"+{digits}"
+    unread: list[Address] = []
+    doubted = False
+    for source in sources:
+        if doubted and not source.believed:
+            continue
+        numbers = list(_numbers(source, number_format, e164, patterns))
+        if numbers:
+            return _numbered(known, numbers, source.believed, bool(unread), is_possible)
+        unreadable = [address for address in source.addresses if not _is_absent(address)]
+        unread += unreadable
+        doubted = doubted or (source.believed and bool(unreadable))
+    return _unreadable(known, unread[0]) if unread else _numberless(known, sources)
 
 
 def read_imei(contact: str) -> str | None:
-    """The IMEI (RFC 7254) of a Contact's instance id, with its dashes as received, or None."""
-    found = _IMEI.search(contact)
-    return found.group(1).strip("-") if found else None
+    """The IMEI (RFC 7254) of a Contact's instance id, with its dashes as received, or None.
+
+    Its check digit is not checked, as handsets send 0 there; one of only zeros names no handset.
+    """
+    for found in _IMEI.finditer(unescaped(contact[:HEADER_LIMIT])):
+        imei = found[1].strip("-")
+        digits = imei.replace("-", "")
+        if 14 <= len(digits) <= 16 and digits.strip("0"):
+            return imei
+    return None
 
 
 def number_key(caller: Caller) -> str | None:
@@ -154,74 +242,249 @@ def imei_key(caller: Caller) -> str | None:
 
 def clean(raw: str) -> str:
     """Text that a caller sent, safe to show: bounded, control characters and percent escapes made visible."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in raw[:RAW_LIMIT])
+    text = raw[:RAW_LIMIT]
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
-def _identity_source(identity: SipIdentity, trusted: bool) -> tuple[str, bool]:
-    if trusted and identity.asserted:
-        return _best_asserted(identity.asserted), False
-    if trusted and identity.remote_party:
-        return identity.remote_party, False
-    return identity.from_, True
+def squeezed(raw: str) -> str:
+    """A number without the separators that are only for the eye."""
+    return raw.translate(_SEPARATORS)
 
 
-def _best_asserted(asserted: str) -> str:
-    """Of several asserted identities (RFC 3325 allows a sip and a tel value) the first that has a number."""
-    for uri in _uris(asserted):
-        user = _uri_user(uri)
-        if user and normalise(user) is not None:
-            return uri
-    return asserted
+def unescaped(text: str) -> str:
+    """The text with its percent escapes undone, once."""
+    if "%" not in text:
+        return text
+    return _ESCAPES.sub(lambda found: bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace"), text)
 
 
-def _uris(header: str) -> list[str]:
-    """The addresses of a header, without display names: a name in quotes may hold anything, a number too."""
-    bare = _QUOTED.sub("", header)
-    return _ANGLED.findall(bare) or re.split(r"[,\n]", bare)
+def addresses(header: str, most: int = MOST_ADDRESSES) -> list[Address]:
+    """The addresses of a header, of all its lines and comma lists; what stands in quotes is only a name."""
+    lines = [line for line in _FOLD.sub(" ", header[:HEADER_LIMIT]).split("\n") if line and not line.isspace()]
+    known: list[Address] = []
+    for line in lines[:most]:
+        pieces = (found[0] for found in _PIECE.finditer(_nameless(line)) if not found[0].isspace())
+        of_line = [_address(piece) for piece in islice(pieces, most)] or [Address(line.strip())]
+        # Beside a whole address, a stretch without a scheme is a piece of a name that has a comma but no quotes.
+        known += [address for address in of_line if address.scheme] or of_line
+    return known[:most]
 
 
-def _uri_user(header: str) -> str | None:
-    found = _URI_USER.match(_uris(header)[0])
-    if found is None:
+def number_of(
+    address: Address, number_format: NumberFormat = NumberFormat.AUTO, e164: NumberReader = normalise
+) -> str | None:
+    """The telephone number of an address, or None when it has none that can be read."""
+    if address.scheme not in _TELEPHONE_SCHEMES and address.scheme:
         return None
-    user = unquote_to_bytes(found.group(1)).decode("utf-8", "replace")
-    return user.split(";", 1)[0].split(":", 1)[0]
+    dialled = _in_context(address.user, address.parameters.get("phone-context", ""))
+    return e164(dialled, number_format) if dialled else None
 
 
-def _numberless(raw: str | None, source: str, imei: str | None, cpc: str | None) -> Caller:
-    kept = clean(raw) if raw else None
-    if imei:
-        return Caller(CallerClass.DEVICE_ONLY, raw_number=kept, imei=imei, cpc=cpc, warnings=("cannot_call_back",))
-    if raw is None and source.strip() and "anonymous" not in source.lower():
-        return Caller(CallerClass.UNPARSEABLE, raw_number=clean(source), cpc=cpc, warnings=("number_unreadable",))
-    return Caller(CallerClass.ANONYMOUS, raw_number=kept, cpc=cpc, warnings=("cannot_call_back",))
+def _nameless(line: str) -> str:
+    """The line without what stands in quotes; behind a quote that nobody closes it stays, so that it can be read."""
+    if '"' not in line:
+        return line
+    stretches = _ESCAPED.sub(r"\\", _QUOTED_VALUE.sub(r"=\1", line, count=_MOST_PARAMETERS)).split('"')
+    outside = stretches[::2]
+    return " ".join(outside if len(stretches) % 2 else [*outside, stretches[-1]])
 
 
-def _withheld(identity: SipIdentity) -> bool:
-    values = {value.strip().lower() for value in re.split(r"[;,]", identity.privacy) if value.strip()}
-    return bool(values - {"none"})
+def _address(piece: str) -> Address:
+    begin = piece.find("<")
+    if begin < 0:
+        return _parsed(piece, None)
+    end = piece.find(">", begin)
+    if end < 0:
+        return _parsed(piece[begin + 1 :], "")
+    return _parsed(piece[piece.rfind("<", 0, end) + 1 : end], piece[end + 1 :])
 
 
-def _class_of(number: str, raw: str, is_claim: bool, withheld: bool, pseudo_patterns: Iterable[str]) -> CallerClass:
-    if any(re.fullmatch(pattern, text) for pattern in pseudo_patterns for text in (number, raw)):
+def _parsed(uri: str, rest: str | None) -> Address:
+    """The parts of a URI; `rest` are the header's own parameters, None where no angle brackets tell them apart."""
+    found = _SCHEME.match(uri)
+    scheme, body = (found[1].lower(), uri[found.end() :]) if found else ("", uri)
+    user, at, host = body.partition("@")
+    if scheme in {"sip", "sips"} and not at:
+        user, host = "", body
+        if _NUMBER_AS_HOST.fullmatch(body.partition(";")[0].strip()):
+            user, host = body, ""
+    user, *in_user = unescaped(user.strip()).split(";")
+    host, *in_host = host.partition("?")[0].split(";")
+    parameters = _parameters([*in_user, *in_host])
+    return Address(
+        uri=(uri if rest is not None or at else uri.partition(";")[0]).strip(),
+        scheme=scheme,
+        user=user.partition(":")[0].strip(),
+        host=host.strip().lower(),
+        parameters=parameters,
+        header_parameters=parameters if rest is None else _parameters(rest.split(";")[1:]),
+    )
+
+
+def _parameters(texts: list[str]) -> dict[str, str]:
+    """Parameters by their names in lower case; of several with one name the first counts."""
+    parameters: dict[str, str] = {}
+    for text in texts[:_MOST_PARAMETERS]:
+        name, _, value = text.partition("=")
+        parameters.setdefault(name.strip().lower(), value.strip())
+    return parameters
+
+
+def _in_context(user: str, context: str) -> str | None:
+    """The number as it would be read here, when its phone-context (RFC 3966) says where it is to be read."""
+    digits = squeezed(user)
+    if not context or digits.startswith(("+", "00")):
+        return user
+    found = _CONTEXT.fullmatch(squeezed(context))
+    if found is None:
+        return None if _FOREIGN_NETWORK.search(context.lower()) else user
+    prefix = found[1]
+    if prefix.startswith(COUNTRY_CODE):
+        if len(digits) <= _SHORT_CODE or digits.startswith("0"):
+            return user
+        if _has_country_code(digits, NumberFormat.AUTO):
+            return f"+{digits}"
+    if digits.startswith("0") and not prefix.startswith(_KEEPS_ITS_ZERO):
+        # Behind a longer prefix, which has an area code too, a national number cannot be put.
+        return f"+{prefix}{digits[1:]}" if len(prefix) <= 3 else None
+    return f"+{prefix}{digits}"
+
+
+def _has_country_code(digits: str, number_format: NumberFormat) -> bool:
+    """Whether digits without a `+` begin with a country code: Indonesian area codes begin with 62 too."""
+    if number_format is NumberFormat.E164:
+        return True
+    shortest = _LONGEST_FIXED + 1 if number_format is NumberFormat.NATIONAL else _SHORTEST_WITH_COUNTRY
+    return digits.startswith(COUNTRY_CODE) and len(digits) >= shortest
+
+
+def _is_absent(address: Address) -> bool:
+    """Whether an address says that there is no number, as gateways write it for ISUP's restricted or unavailable."""
+    if len(address.user) > _NUMBER_LIMIT:
+        return False
+    digits = squeezed(address.user).removeprefix("+")
+    if address.user and (_name(address) in _ABSENT or not digits.strip("0")):
+        return True
+    if address.scheme not in _TELEPHONE_SCHEMES:
+        return False
+    if not address.user:
+        return _HOST.fullmatch(address.host) is not None
+    return address.host.endswith(".invalid") and not any(char.isdigit() for char in digits)
+
+
+def _name(address: Address) -> str:
+    return _BETWEEN_WORDS.sub(" ", address.user).strip().lower()
+
+
+def _sources(identity: SipIdentity, trusted: bool, from_trusted: bool) -> list[_Source]:
+    asserted = _Source(addresses(identity.asserted), trusted)
+    remote = [
+        _Source([address], trusted and address.header_parameters.get("screen", "").lower() != "no")
+        for address in _calling_parties(identity)
+    ]
+    from_ = _Source(addresses(identity.from_), from_trusted)
+    return [asserted, *remote, from_] if trusted else [from_, asserted, *remote]
+
+
+def _calling_parties(identity: SipIdentity) -> list[Address]:
+    return [
+        address
+        for address in addresses(identity.remote_party)
+        if address.header_parameters.get("party", "").lower() in {"", "calling"}
+    ]
+
+
+def _numbers(
+    source: _Source, number_format: NumberFormat, e164: NumberReader, patterns: list[re.Pattern[str]]
+) -> Iterator[_Number]:
+    for address in source.addresses:
+        number = number_of(address, number_format, e164)
+        if number is not None:
+            # Whatever a pattern costs, it costs it on at most 40 characters, and these are mostly digits.
+            texts = (number[:_PATTERN_LIMIT], squeezed(address.user)[:_PATTERN_LIMIT])
+            pseudo = any(pattern.fullmatch(text) for pattern in patterns for text in texts)
+            yield _Number(number, address.user, pseudo)
+
+
+def _compiled(patterns: Iterable[str]) -> tuple[list[re.Pattern[str]], tuple[str, ...]]:
+    """The patterns, without those that are no regular expressions, and the warning that there are such."""
+    compiled = []
+    warnings: tuple[str, ...] = ()
+    for pattern in patterns:
+        try:
+            compiled.append(re.compile(pattern))
+        except (re.error, OverflowError, RecursionError):
+            warnings = ("intake_rule_failed",)
+    return compiled, warnings
+
+
+def _numbered(
+    known: Caller, numbers: list[_Number], believed: bool, unread: bool, is_possible: Callable[[str], bool]
+) -> Caller:
+    """The caller with the best of the numbers of one source: the first that is no pseudo number."""
+    taken = next((number for number in numbers if not number.pseudo), numbers[0])
+    caller_class = _class_of(taken, believed, known.withheld)
+    warnings = {
+        "cannot_call_back": taken.pseudo,
+        "number_unverified": caller_class is CallerClass.UNTRUSTED_CLAIM,
+        "number_unusual": not taken.pseudo and not is_possible(taken.text),
+        "numbers_differ": len({number.text for number in numbers}) > 1,
+        "identity_unreadable": unread,
+    }
+    return replace(
+        known,
+        caller_class=caller_class,
+        number=taken.text,
+        raw_number=clean(taken.raw),
+        callback_number=taken.text if caller_class in _CALLBACK else None,
+        warnings=(*(word for word, applies in warnings.items() if applies), *known.warnings),
+    )
+
+
+def _class_of(number: _Number, believed: bool, withheld: bool) -> CallerClass:
+    if number.pseudo:
         return CallerClass.PSEUDO_ANI
-    if is_claim:
+    if not believed:
         return CallerClass.UNTRUSTED_CLAIM
     if withheld:
         return CallerClass.ASSERTED_WITHHELD
-    if number.startswith("+") and not number.startswith(f"+{COUNTRY_CODE}"):
+    if number.text.startswith("+") and not number.text.startswith(f"+{COUNTRY_CODE}"):
         return CallerClass.ASSERTED_FOREIGN
     return CallerClass.ASSERTED
 
 
-def _warnings(caller_class: CallerClass) -> tuple[str, ...]:
-    if caller_class is CallerClass.PSEUDO_ANI:
-        return ("cannot_call_back",)
-    if caller_class is CallerClass.UNTRUSTED_CLAIM:
-        return ("number_unverified",)
-    return ()
+def _unreadable(known: Caller, address: Address) -> Caller:
+    raw = address.user if address.scheme in _TELEPHONE_SCHEMES and address.user else address.uri
+    return replace(
+        known,
+        caller_class=CallerClass.UNPARSEABLE,
+        raw_number=clean(raw),
+        warnings=("number_unreadable", "cannot_call_back", *known.warnings),
+    )
 
 
-def _cpc(identity: SipIdentity) -> str | None:
-    found = _CPC.search(identity.asserted) or _CPC.search(identity.from_)
-    return found.group(1).lower() if found else None
+def _numberless(known: Caller, sources: list[_Source]) -> Caller:
+    absent = [address for source in sources for address in source.addresses if address.user]
+    return replace(
+        known,
+        caller_class=CallerClass.DEVICE_ONLY if known.imei else CallerClass.ANONYMOUS,
+        raw_number=clean(absent[0].user) if absent else None,
+        withheld=known.withheld or any(_name(address) in _HIDDEN for address in absent),
+        warnings=("cannot_call_back", *known.warnings),
+    )
+
+
+def _withheld(identity: SipIdentity) -> bool:
+    """Whether the caller's number is not to be shown: Privacy (RFC 3323), or as Remote-Party-ID says it."""
+    asked = {value.strip('"').lower() for value in re.split(r"[;,\s]+", identity.privacy[:HEADER_LIMIT])}
+    for address in _calling_parties(identity):
+        asked.add(address.header_parameters.get("privacy", "").lower())
+    return bool(asked - _OPEN)
+
+
+def _cpc(address: Address) -> str | None:
+    """The calling party's category (`payphone`, `emergency` ..), of a parameter whose value is a plain word."""
+    value = (address.parameters.get("cpc") or address.header_parameters.get("cpc", "")).lower()
+    return value if _CPC.fullmatch(value) else None

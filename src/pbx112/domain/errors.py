@@ -67,6 +67,18 @@ class EditConflict(Pbx112Error):
     slug = "edit-conflict"
 
 
+class CallNotTalking(Pbx112Error):
+    """The call is in no talk between its caller and an operator; nothing was done."""
+
+    slug = "call-not-talking"
+
+
+class CallOfAnotherNode(Pbx112Error):
+    """The call is on another machine's Asterisk; nothing was done."""
+
+    slug = "call-of-another-node"
+
+
 class NotAllowed(Pbx112Error):
     """The user's role does not cover this."""
 
@@ -83,6 +95,24 @@ class Overloaded(Pbx112Error):
     """Too many of the same requests at once; try again in a moment."""
 
     slug = "overloaded"
+
+
+class CannotCallBack(Pbx112Error):
+    """The caller of this call cannot be called back."""
+
+    slug = "cannot-call-back"
+
+
+class CallbackTaken(Pbx112Error):
+    """This caller is being called back already."""
+
+    slug = "callback-taken"
+
+
+class OperatorNotReady(Pbx112Error):
+    """The operator's phone cannot take a call now."""
+
+    slug = "operator-not-ready"
 
 
 class AsteriskUnavailable(Pbx112Error):

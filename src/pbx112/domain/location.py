@@ -1,78 +1,30 @@
-"""Where a caller is, as far as the signalling tells: the cell of a P-Access-Network-Info header.
+"""Where a caller is, as far as the signalling tells: read_locations, and the cells of access network headers.
 
-The layouts are those of 3GPP TS 24.229 (RFC 7315, RFC 7913 for the header). A cell is read only when its text
-has exactly the length of its access type: a wrong place is worse than none. Nothing here raises: whatever
-cannot be read keeps its raw value.
+The layouts are those of 3GPP TS 24.229 (RFC 7315, RFC 7913 for P-Access-Network-Info; Cellular-Network-Info stands in
+TS 24.229 alone). A cell is read only when its text has exactly the length of its access type: a wrong place is worse
+than none. Nothing here raises: whatever cannot be read keeps its raw value.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pbx112.domain.caller import RAW_LIMIT, clean
+from pbx112.domain.geolocation import read_geolocation
+from pbx112.domain.networks import INDONESIA, network_name
+from pbx112.domain.place import (
+    MOST_LOCATIONS,
+    STALE,
+    STALE_AFTER_S,
+    UNREADABLE,
+    Location,
+    LocationKind,
+    LocationSource,
+    LocationTrust,
+    best_first,
+)
 
-MOST_LOCATIONS = 8
-INDONESIA = "510"
-INDONESIAN_NETWORKS = {
-    "00": "PSN",
-    "01": "Indosat",
-    "07": "TelkomFlexi",  # closed
-    "08": "Axis",
-    "09": "Smartfren",
-    "10": "Telkomsel",
-    "11": "XL",
-    "21": "Indosat",
-    "27": "STI",
-    "28": "Smartfren",
-    "89": "Hutchison 3",
-    "99": "Esia",  # closed
-}
-"""Operators by their MNC under MCC 510. They are merging: a code keeps its network's name of old."""
-
-
-class LocationKind(StrEnum):
-    """What a location is; only cells are read so far."""
-
-    CELL = "cell"
-    POINT = "point"
-    CIRCLE = "circle"
-    ELLIPSE = "ellipse"
-    ARCBAND = "arcband"
-    CIVIC = "civic"
-
-
-class LocationSource(StrEnum):
-    """The header a location came in."""
-
-    PANI = "pani"
-    CNI = "cni"
-
-
-class LocationTrust(StrEnum):
-    """Who vouches for a location: the caller's network, only the trunk, or nobody."""
-
-    NETWORK = "network"
-    TRUNK = "trunk"
-    CLAIMED = "claimed"
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A location of a call record; a cell that could not be read has its raw value alone."""
-
-    kind: LocationKind
-    source: LocationSource
-    trust: LocationTrust
-    mcc: str | None = None
-    mnc: str | None = None
-    tac: int | None = None
-    cell_id: int | None = None
-    lat: float | None = None
-    lon: float | None = None
-    radius_m: float | None = None
-    civic: str | None = None
-    raw: str | None = None
+__all__ = ["Location", "LocationKind", "LocationSource", "LocationTrust", "read_access_network", "read_locations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +33,7 @@ class _Cell:
     mnc: str | None = None
     tac: int | None = None
     cell_id: int | None = None
+    age_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +65,26 @@ _LAYOUTS = {
     **dict.fromkeys(("3gpp-nr", "3gpp-nr-fdd", "3gpp-nr-tdd"), _NR),
 }
 _NETWORK_PROVIDED = "network-provided"
+_AGE = "cell-info-age"
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _BLANK = " \t\r\n"
 _LINE_END = re.compile(r"\r?\n(?![ \t])")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("?)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def read_locations(headers: Mapping[str, str], *, trusted: bool) -> tuple[Location, ...]:
+    """Every location of a call, the best first, at most MOST_LOCATIONS.
+
+    `headers` go by their names in lower case, several lines of one joined by line breaks: p-access-network-info,
+    cellular-network-info, and geolocation, which is what `domain/geolocation.py` reads.
+    """
+    found = (
+        *read_geolocation(headers.get("geolocation", ""), trusted=trusted),
+        *read_access_network(headers.get("p-access-network-info", ""), trusted=trusted),
+        *read_access_network(headers.get("cellular-network-info", ""), trusted=trusted, source=LocationSource.CNI),
+    )
+    return best_first(found)[:MOST_LOCATIONS]
 
 
 def read_access_network(
@@ -123,16 +92,11 @@ def read_access_network(
 ) -> tuple[Location, ...]:
     """Every value of a P-Access-Network-Info header, its lines joined by line breaks; network-provided first.
 
-    Cellular-Network-Info has the same form: `source` names it.
+    Cellular-Network-Info has the same form and adds `cell-info-age`, in seconds: `source` names it.
     """
     marked = [(value, _network_provided(value)) for value in _values(header)]
     marked.sort(key=lambda pair: not pair[1])
     return tuple(_location(value, _trust(trusted, network), source) for value, network in marked[:MOST_LOCATIONS])
-
-
-def network_name(mcc: str | None, mnc: str | None) -> str | None:
-    """The Indonesian operator behind a network code, or None for an unknown one or one of another country."""
-    return INDONESIAN_NETWORKS.get(mnc) if mcc == INDONESIA and mnc is not None else None
 
 
 def _values(header: str) -> Iterator[_Value]:
@@ -196,8 +160,17 @@ def _location(value: _Value, trust: LocationTrust, source: LocationSource) -> Lo
         mnc=cell.mnc,
         tac=cell.tac,
         cell_id=cell.cell_id,
+        network=network_name(cell.mcc, cell.mnc),
+        age_s=cell.age_s,
+        flags=_doubts(cell),
         raw=clean(value.text)[:RAW_LIMIT],
     )
+
+
+def _doubts(cell: _Cell) -> tuple[str, ...]:
+    if cell.mcc is None:
+        return (UNREADABLE,)
+    return (STALE,) if cell.age_s is not None and cell.age_s > STALE_AFTER_S else ()
 
 
 def _cell(value: _Value) -> _Cell:
@@ -206,7 +179,8 @@ def _cell(value: _Value) -> _Cell:
     name, layout = _LAYOUTS.get(_unquoted(access_type).lower(), ("", None))
     if layout is None:
         return _Cell()
-    given = {text.upper() for parameter, text in map(_parameter, parameters) if parameter == name}
+    told = [_parameter(parameter) for parameter in parameters]
+    given = {text.upper() for parameter, text in told if parameter == name}
     found = layout.fullmatch(given.pop()) if len(given) == 1 else None
     if found is None:
         return _Cell()
@@ -214,7 +188,8 @@ def _cell(value: _Value) -> _Cell:
     # A text that is one digit too long would otherwise be read with every field shifted by one.
     if mcc == INDONESIA and len(mnc) != 2:
         return _Cell()
-    return _Cell(mcc, mnc, int(area, 16), int(cell, 16))
+    ages = [int(text) for parameter, text in told if parameter == _AGE and _SECONDS.fullmatch(text)]
+    return _Cell(mcc, mnc, int(area, 16), int(cell, 16), max(ages, default=None))
 
 
 def _whole(value: _Value) -> _Value:

@@ -70,12 +70,16 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Reordered:
-    """Why a caller queued at another priority than his queue's: `score` is what the reason was worth."""
+    """Why a caller queued at another priority than his queue's, for so many seconds at most.
+
+    `score` is what the reason was worth.
+    """
 
     usual: int
     given: int
     reason: str
     score: float
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ and puts the files into its overrides folder; those win.
 
 import hashlib
 import json
+import math
 import shutil
+import struct
 import tempfile
+import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +19,7 @@ from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import find_moh
 from pbx112.host.command import CommandFailed
 from pbx112.host.folders import write_whole
-from pbx112.host.sound import Sound
+from pbx112.host.sound import RATE, Sound
 
 LANGUAGES = ("id", "en")
 COMFORT = "comfort"
@@ -33,6 +36,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "not-allowed": "Maaf, Anda tidak memiliki izin untuk melakukan ini.",
         "not-logged-in": "Anda belum masuk. Untuk masuk, tekan bintang satu satu.",
         "failed": "Maaf, permintaan Anda gagal diproses. Silakan coba lagi.",
+        "silent": "Jika tidak bisa bicara, tekan lima.",
     },
     "en": {
         COMFORT: "You have reached the one one two emergency service. All of our operators are taking other calls. "
@@ -44,6 +48,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "not-allowed": "Sorry, you are not allowed to do this.",
         "not-logged-in": "You are not logged in. To log in, press star one one.",
         "failed": "Sorry, that did not work. Please try again.",
+        "silent": "If you cannot speak, press five.",
     },
 }
 
@@ -51,6 +56,7 @@ _RECIPE = 1  # raised when the way prompts are made changes, so that all are mad
 _OVERRIDE_KINDS = (".wav", ".mp3", ".ogg")
 _MUSIC_S = 20.0
 _MUSIC_BELOW_SPEECH_DB = 12.0
+_BEEP_HZ, _BEEP_S, _BEEP_DBFS, _PAUSE_S = 440, 0.15, -30.0, 1.85
 _SPEED = {"id": 145, "en": 150}  # words a minute: a caller in distress must be able to follow
 
 
@@ -71,6 +77,8 @@ class _Wanted:
 
 def ensure_prompts(out_dir: Path, runtime_dir: Path, overrides: Path, progress: Callable[[str], None]) -> None:
     """Have every prompt as 8 kHz mono 16-bit WAV: `sounds/{id,en}/pbx112/*.wav`, `moh/comfort-{id,en}/comfort.wav`.
+
+    And `moh/silent/beep.wav`, which an operator hears while his caller is asked whether he can speak.
 
     Only what changed (a text, or a file in `overrides/{id,en}/<name>.wav|mp3|ogg`) is made again. Files appear whole.
     Raises PromptsFailed, or AsteriskMissing when eSpeak NG or SoX is needed and not there.
@@ -98,6 +106,8 @@ def _wanted(out_dir: Path, runtime_dir: Path, overrides: Path) -> Iterator[_Want
             yield _spoken(sound, language, prompt, text, _override(overrides, language, prompt))
         speech = out_dir / f"sounds/{language}/pbx112/{COMFORT}.wav"
         yield _comfort(sound, language, speech, _override(overrides, language, COMFORT), runtime_dir)
+    beep = f"{_BEEP_HZ} {_BEEP_S} {_BEEP_DBFS} {_PAUSE_S}".encode()
+    yield _Wanted("moh/silent/beep.wav", _digest(beep), _beep)
 
 
 def _spoken(sound: Sound, language: str, prompt: str, text: str, override: Path | None) -> _Wanted:
@@ -123,6 +133,17 @@ def _comfort(sound: Sound, language: str, speech: Path, override: Path | None, r
         sound.with_music(speech, music, _MUSIC_S, _MUSIC_BELOW_SPEECH_DB, out)
 
     return _Wanted(f"moh/comfort-{language}/{COMFORT}.wav", _digest(source, settings), make)
+
+
+def _beep(out: Path) -> None:
+    """A soft beep and a pause, which Asterisk loops."""
+    loudest = 32767 * math.sqrt(2) * 10 ** (_BEEP_DBFS / 20)
+    tone = [
+        round(loudest * math.sin(2 * math.pi * _BEEP_HZ * sample / RATE)) for sample in range(round(_BEEP_S * RATE))
+    ]
+    with wave.open(str(out), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(struct.pack(f"<{len(tone)}h", *tone) + bytes(2 * round(_PAUSE_S * RATE)))
 
 
 def _override(overrides: Path, language: str, prompt: str) -> Path | None:

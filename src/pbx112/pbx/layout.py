@@ -60,7 +60,7 @@ def prepare_folders(place: Place, installed: Installed, intake_argv: list[str]) 
     # Secrets, and callers' numbers in the logs: for the owner only.
     place.base_dir.mkdir(parents=True, exist_ok=True)
     place.base_dir.chmod(0o700)
-    for folder in ("etc", "lib/keys", "log/cel-custom", "log/cdr-csv", "spool", "agi-bin", "data/sounds"):
+    for folder in ("etc", "lib/keys", "log/cel-custom", "log/cdr-csv", "spool/outgoing", "agi-bin", "data/sounds"):
         (place.base_dir / folder).mkdir(parents=True, exist_ok=True, mode=0o750)
     place.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     place.run_dir.chmod(0o700)

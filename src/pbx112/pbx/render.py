@@ -1,5 +1,6 @@
 """Configuration -> the text of Asterisk's files. Pure but for reading the templates."""
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,13 +8,16 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pbx112.domain.configuration import Configuration
+from pbx112.domain.configuration import Configuration, Queue, Trunk
 from pbx112.domain.demo import DRILL_ACCOUNT
 from pbx112.domain.errors import ConfigurationInvalid
 
 LANGUAGES = ("id", "en")
 _DRILL_PENALTY = 112_000
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}\Z")
+_SILENT_WAIT, _SILENT_REPEATS = range(1, 31), range(1, 6)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f";<>\\${}\[\],|]')
 
 
@@ -58,6 +62,10 @@ class Phone:
 def render(configuration: Configuration, place: Place, home: Path) -> dict[str, str]:
     """The text of every file below `etc/`, by name. Raises ConfigurationInvalid for a name Asterisk cannot carry."""
     _check_names(configuration)
+    for queue in configuration.queues:
+        _check_silent(queue)
+    for trunk in configuration.trunks:
+        _check_outbound(trunk)
     environment = Environment(
         loader=FileSystemLoader([home / "asterisk", home / "dialplan"]),
         undefined=StrictUndefined,
@@ -154,6 +162,38 @@ def _check_names(configuration: Configuration) -> None:
     accounts += [(operator.name, f"operator {operator.name}") for operator in configuration.operators]
     accounts += [(line, f"line of {agency.name}") for agency in configuration.agencies for line in agency.lines]
     _check_unique("SIP account", [*accounts, (DRILL_ACCOUNT, "drill")])
+
+
+def _check_silent(queue: Queue) -> None:
+    # Operator and caller are apart as long as it lasts.
+    if queue.silent_wait_seconds not in _SILENT_WAIT or queue.silent_repeats not in _SILENT_REPEATS:
+        raise ConfigurationInvalid(
+            f"The queue {queue.name} would ask a silent caller {queue.silent_repeats} times and wait "
+            f"{queue.silent_wait_seconds} s each time: choose 1 to {_SILENT_REPEATS[-1]} times and 1 to "
+            f"{_SILENT_WAIT[-1]} s."
+        )
+
+
+def _check_outbound(trunk: Trunk) -> None:
+    if trunk.outbound is None:
+        return
+    host, _, port = trunk.outbound.rpartition(":")
+    whole_port = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
+    if not (whole_port and _is_host(host)):
+        raise ConfigurationInvalid(
+            f"The address for calls back of trunk {trunk.name}, {trunk.outbound!r}, is none: write host and port, such "
+            "as 10.1.2.3:5060, [2001:db8::1]:5060 or sbc.carrier.id:5060, or leave it out."
+        )
+
+
+def _is_host(host: str) -> bool:
+    try:
+        if host.startswith("[") and host.endswith("]"):
+            return ipaddress.IPv6Address(host[1:-1]).scope_id is None
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return _HOST.match(host) is not None
+    return True
 
 
 def _check_unique(what: str, named: list[tuple[str, str]]) -> None:

@@ -4,37 +4,54 @@ Shared by the FastAGI server and the classic script, so it imports the domain on
 for every call).
 """
 
-import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pbx112.domain.caller import RAW_LIMIT, Caller, CallerClass, SipIdentity, classify, clean
+from pbx112.domain.caller import RAW_LIMIT, Caller, CallerClass, NumberReader, SipIdentity, classify, clean, normalise
 from pbx112.domain.configuration import Configuration, Queue, Trunk
+from pbx112.domain.marks import read_service
+from pbx112.domain.record import Reordered
 
 UNREADABLE = "?"
 """Stands for a header that is there and could not be fetched whole; it never reads as a number."""
 
-_SERVICE = re.compile(r"urn:service:(sos(?:\.[a-z0-9-]{1,40}){0,3})(?![a-z0-9.-])", re.IGNORECASE)
-_SERVICES = frozenset(
-    {
-        "sos",
-        "sos.ambulance",
-        "sos.animal-control",
-        "sos.ecall.automatic",
-        "sos.ecall.manual",
-        "sos.fire",
-        "sos.gas",
-        "sos.marine",
-        "sos.mountain",
-        "sos.physician",
-        "sos.poison",
-        "sos.police",
-    }
-)
-_NOBODY = Caller(CallerClass.UNPARSEABLE, warnings=("number_unreadable",))
+_NOBODY = Caller(CallerClass.UNPARSEABLE, warnings=("number_unreadable", "cannot_call_back"))
 
+
+HEADER_LIMITS = {"geolocation": 1200, "p-access-network-info": 512, "cellular-network-info": 512, "call-info": 512}
+"""Characters that are kept of a header, where it is not RAW_LIMIT."""
+_MANY_LINES = frozenset({*HEADER_LIMITS, "p-asserted-identity", "history-info"})
 
 CUT = "…"
 """Stands at the end of a text that was longer than what is kept of it."""
+
+
+NUISANCE_WARNING = "nuisance_likely"
+"""A caller's warning: operators often found his calls to be no emergency. His call is taken like any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the operators made of this caller before: a warning for the next one, and perhaps a later place."""
+
+    warning: str | None = None
+    reordered: Reordered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the service knows beside the call and the configuration, from memory; the classic script knows nothing.
+
+    `e164` reads a number in a trunk's format and `is_possible` tells what a telephone can have (as `classify` takes
+    them), `judge` says what is known of a caller at his queue's priority.
+    """
+
+    e164: NumberReader = normalise
+    is_possible: Callable[[str], bool] = bool
+    judge: Callable[[Caller, int], Judgement] = lambda caller, priority: Judgement()
+
+
+NO_KNOWLEDGE = Knowledge()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +59,14 @@ class ArrivedCall:
     """A call on its trunk, as Asterisk tells it; header values are raw, an absent one is an empty string.
 
     `endpoint` is the PJSIP endpoint, which is the trunk's name. Several P-Asserted-Identity lines stand in
-    `identity.asserted`, one a line.
+    `identity.asserted`, one a line; `headers` are the others by their names in lower case, lines joined alike.
     """
 
     endpoint: str
     linkedid: str
     extension: str = ""
     identity: SipIdentity = field(default_factory=SipIdentity)
-    access_network: str = ""
-    service_urn: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,7 @@ class Routing:
     priority: int
     language: str
     service: str
+    reordered: Reordered | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -69,31 +86,38 @@ class Routing:
         return self.caller.warnings
 
 
-def route(call: ArrivedCall, configuration: Configuration) -> Routing:
+def route(call: ArrivedCall, configuration: Configuration, knowledge: Knowledge = NO_KNOWLEDGE) -> Routing:
     """Decide queue, priority, language and caller class. Never raises: the worst answer is the default queue."""
     try:
-        return _decide(call, configuration)
+        routing = _decide(call, configuration, knowledge)
+        trunk = configuration.trunk(call.endpoint)
+        return routing if trunk is not None and trunk.drill else _judged(routing, knowledge)
     except Exception:
         # A rule that fails must not cost the call its queue; the warning tells that one did.
         return _to(Queue(configuration.default_queue, configuration.default_queue), _warned(_NOBODY), "sos")
 
 
-def read_service(*texts: str) -> str:
-    """The emergency service (RFC 5031) named by the first text that has one; `sos` when none or unknown."""
-    for text in texts:
-        found = _SERVICE.search(text)
-        if found is not None:
-            service = found.group(1).lower()
-            return service if service in _SERVICES else "sos"
-    return "sos"
-
-
-def _decide(call: ArrivedCall, configuration: Configuration) -> Routing:
+def _decide(call: ArrivedCall, configuration: Configuration, knowledge: Knowledge) -> Routing:
     trunk = configuration.trunk(call.endpoint)
     queue = configuration.queue(configuration.default_queue)
     if queue is None:
         queue = Queue(configuration.default_queue, configuration.default_queue)
-    return _to(queue, _caller(call, trunk), read_service(call.service_urn, call.extension))
+    service = read_service(call.headers.get("x-service-urn", ""), call.extension)
+    return _to(queue, _caller(call, trunk, knowledge), service)
+
+
+def _judged(routing: Routing, knowledge: Knowledge) -> Routing:
+    """The same for a caller whom operators know. That this fails must not cost the call what was decided."""
+    try:
+        judgement = knowledge.judge(routing.caller, routing.priority)
+    except Exception:
+        return replace(routing, caller=_warned(routing.caller))
+    if judgement.warning is not None:
+        warnings = (*routing.caller.warnings, judgement.warning)
+        routing = replace(routing, caller=replace(routing.caller, warnings=warnings))
+    if judgement.reordered is None:
+        return routing
+    return replace(routing, priority=judgement.reordered.given, reordered=judgement.reordered)
 
 
 def _to(queue: Queue, caller: Caller, service: str) -> Routing:
@@ -106,23 +130,18 @@ def _to(queue: Queue, caller: Caller, service: str) -> Routing:
     )
 
 
-def _caller(call: ArrivedCall, trunk: Trunk | None) -> Caller:
+def _caller(call: ArrivedCall, trunk: Trunk | None, knowledge: Knowledge) -> Caller:
     if trunk is None:
         caller = classify(call.identity, trusted=False)
         return replace(caller, warnings=(*caller.warnings, "unknown_trunk"))
-    try:
-        return _classified(call, trunk, trunk.pseudo_patterns)
-    except Exception:
-        # Most likely a pattern that is no regular expression: the number is still worth having.
-        return _warned(_classified(call, trunk, ()))
-
-
-def _classified(call: ArrivedCall, trunk: Trunk, pseudo_patterns: tuple[str, ...]) -> Caller:
     return classify(
         call.identity,
         trusted=trunk.trusted,
+        from_trusted=trunk.from_trusted,
         number_format=trunk.number_format,
-        pseudo_patterns=pseudo_patterns,
+        pseudo_patterns=trunk.pseudo_patterns,
+        e164=knowledge.e164,
+        is_possible=knowledge.is_possible,
     )
 
 
@@ -138,10 +157,20 @@ def raw_headers(call: ArrivedCall) -> dict[str, str]:
     """
     asserted = call.identity.asserted
     raw = {
-        "p-access-network-info": call.access_network,
-        "x-service-urn": call.service_urn,
-        "p-asserted-identity": asserted.replace("\n", ", ") if "\n" in asserted else "",
+        **call.headers,
+        "p-asserted-identity": asserted if "\n" in asserted else "",
         "remote-party-id": call.identity.remote_party,
         "privacy": call.identity.privacy,
     }
-    return {name: clean(value) + (CUT if len(value) > RAW_LIMIT else "") for name, value in raw.items() if value}
+    return {name: _kept(name, value) for name, value in raw.items() if value}
+
+
+def _kept(name: str, value: str) -> str:
+    """The header with everything made visible that is not to be printed, but for the breaks between its lines."""
+    limit = HEADER_LIMITS.get(name, RAW_LIMIT)
+    lines = value[:limit].split("\n") if name in _MANY_LINES else [value[:limit]]
+    return "\n".join(map(_visible, lines)) + (CUT if len(value) > limit else "")
+
+
+def _visible(line: str) -> str:
+    return "".join(clean(line[start : start + RAW_LIMIT]) for start in range(0, len(line), RAW_LIMIT))

@@ -1,5 +1,6 @@
 """What the services need of Asterisk, as Protocols. The rooms `ami` and `agi` implement them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -28,6 +29,40 @@ class Telephone(Protocol):
 
     async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
         """Pause or unpause the operator in every queue he is logged in to."""
+        ...
+
+    async def press(self, operator: str, linkedid: str, digits: str) -> None:
+        """Do what these keys do on the operator's phone in his talk of that call. Raises CallNotTalking.
+
+        Asterisk takes each as if the phone had sent it. A failure after the first leaves it pressed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackOrder:
+    """A call back to be placed: ring `operator` for `ring_seconds`, then call `number` by `trunk`.
+
+    `reference` is the call's account code, `title` what the phone shows beside the number.
+    """
+
+    reference: str
+    operator: str
+    number: str
+    trunk: str
+    title: str
+    ring_seconds: int
+
+
+class CallPlacer(Protocol):
+    """Starts calls of our own. Nobody may originate by AMI."""
+
+    async def place(self, order: CallbackOrder) -> None:
+        """Have Asterisk place the call; it has taken the order when this returns.
+
+        Raises AsteriskUnavailable (it did not take it, and will not later) or BadInput (a value that no order may
+        hold). Never tried twice.
+        """
         ...
 
 

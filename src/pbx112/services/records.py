@@ -18,6 +18,7 @@ from pbx112.domain import events as kinds
 from pbx112.domain.call import fold
 from pbx112.domain.events import JournalEvent
 from pbx112.domain.record import CallRecord, call_id
+from pbx112.storage.abandoned import keep_abandoned
 from pbx112.storage.calls import call_without_events, folded_calls, open_calls, public, upsert_calls
 from pbx112.storage.engine import reading, transaction
 from pbx112.storage.events import JournalRow, all_linkedids, events_of, insert_events
@@ -117,7 +118,7 @@ async def record_batch(conn: AsyncConnection, node: str, rows: Sequence[JournalR
             known.record = record
             changed.append(record)
     memory.trim()
-    await upsert_calls(conn, changed)
+    await _write(conn, changed)
     ids = tuple(record.id for record in changed)
     await notify(conn, node, ids)
     return Recorded(added, repeated, ids)
@@ -141,6 +142,11 @@ async def _remember(
     for linked_id, found in (await events_of(conn, node, unknown)).items():
         touched[linked_id] = memory.put(linked_id, found)
     return touched
+
+
+async def _write(conn: AsyncConnection, records: Sequence[CallRecord]) -> None:
+    await upsert_calls(conn, records)
+    await keep_abandoned(conn, records)
 
 
 def _fold(node: str, linked_id: str, events: Iterable[JournalEvent]) -> CallRecord | None:
@@ -231,6 +237,6 @@ async def _rewrite(engine: AsyncEngine, node: str, linked_ids: Sequence[str]) ->
     async with transaction(engine) as conn:
         held = await lock_position(conn, node)
         records = list((await _records(conn, node, linked_ids)).values())
-        await upsert_calls(conn, records)
+        await _write(conn, records)
         await notify(conn, node, [record.id for record in records])
         await move_position(conn, node, replace(held, turn=held.turn + 1))

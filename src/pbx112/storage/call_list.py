@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, or_, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbx112.domain.errors import BadInput
-from pbx112.storage.calls import public_row, selected
+from pbx112.storage.calls import complete, public_row, selected
 from pbx112.storage.tables import call_annotations, calls
 
 MOST = 500
@@ -73,6 +73,7 @@ async def list_calls(
         rows = rows.where(tuple_(calls.c.received_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
     found = (await conn.execute(rows)).all()
     items = [public_row(row) for row in found[:limit]]
+    await complete(conn, items)
     more = len(found) > limit
     return CallPage(items, _cursor(items[-1]["received_at"], items[-1]["id"]) if more else None)
 

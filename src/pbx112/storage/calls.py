@@ -16,9 +16,11 @@ from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall
 from pbx112.domain.location import Location
 from pbx112.domain.marks import Marks
 from pbx112.domain.record import CallRecord, CallState, Offer
+from pbx112.storage.cells import locate
+from pbx112.storage.related import relate
 from pbx112.storage.tables import call_annotations, calls, events
 
-_LATER = ("transfers", "recordings", "related")
+_LATER = ("transfers", "recordings")
 """Lists of the public record that nothing fills yet; a list is never a missing key."""
 
 ANNOTATION_FIELDS = ("category", "notes", "disposition")
@@ -56,7 +58,7 @@ def public(record: CallRecord) -> dict[str, Any]:
     caller["class"] = record.caller.caller_class
     caller["warnings"] = list(record.caller.warnings)
     offers = [{name: getattr(offer, name) for name in _OF_OFFER} for offer in record.offers]
-    location = [{name: getattr(place, name) for name in _OF_LOCATION} for place in record.location]
+    location = [{name: _listed(getattr(place, name)) for name in _OF_LOCATION} for place in record.location]
     marks = {name: _listed(getattr(record.marks, name)) for name in _OF_MARKS}
     return {name: getattr(record, name) for name in _PLAIN} | {
         "caller": caller,
@@ -93,12 +95,13 @@ def _timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def public_row(row: Row[Any]) -> dict[str, Any]:
-    """A whole public call record from a row of `SELECTED`."""
+    """A public call record from a row of `selected`; `related` is still to be filled."""
     raw = row._mapping
     return {
         **_folded(raw),
         **{name: raw[name] for name in ANNOTATION_FIELDS},
         **{name: [] for name in _LATER},
+        "related": [],
         "version": raw["version"] or 0,
     }
 
@@ -115,7 +118,17 @@ _ONE = selected().where(calls.c.id == bindparam("call"))
 async def get_call(conn: AsyncConnection, id: UUID) -> dict[str, Any] | None:  # noqa: A002
     """The public record of a call, or None."""
     row = (await conn.execute(_ONE, {"call": id})).first()
-    return None if row is None else public_row(row)
+    if row is None:
+        return None
+    record = public_row(row)
+    await complete(conn, [record])
+    return record
+
+
+async def complete(conn: AsyncConnection, records: Sequence[dict[str, Any]]) -> None:
+    """Add to public records what other tables tell: the caller's other calls, and where the cells are."""
+    await relate(conn, records)
+    await locate(conn, records)
 
 
 async def folded_calls(conn: AsyncConnection, node: str, linked_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -142,7 +142,7 @@ abandoned = Table(
     "abandoned",
     metadata,
     # The calls that ended without an operator, until somebody has reached the caller or closed the case.
-    Column("call_id", Uuid, ForeignKey("calls.id"), primary_key=True),
+    Column("call_id", Uuid, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
     Column("received_at", _TIME, nullable=False),
     Column("number_key", Text),
     Column("imei_key", Text),

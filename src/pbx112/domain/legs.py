@@ -1,0 +1,60 @@
+"""The phones that are rung for a call, and small readings of the journal that every fold shares."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pbx112.domain.record import Offer, OfferResult
+
+PHONE_CHANNEL = re.compile(r"^PJSIP/(?P<account>[^/@]+)-[0-9a-f]{8}$")
+"""A phone's channel is named for its account."""
+
+_BUSY_CAUSES = frozenset({17, 21})  # Q.850: user busy, call rejected
+_NO_ANSWER_CAUSES = frozenset({0, 16, 18, 19, 26, 127})  # the ring ended on our side, or nobody lifted
+
+
+@dataclass(slots=True)
+class Leg:
+    """An operator's phone that was rung for this call."""
+
+    operator: str
+    channel: str
+    at: datetime
+    answered_at: datetime | None = None
+    result: OfferResult | None = None
+    ended_at: datetime | None = None
+
+    def offer(self, call_ended_at: datetime | None) -> Offer:
+        """The ringing as it stands; no phone rings on for a call that has ended, whatever lines are missing."""
+        until = self.answered_at or self.ended_at or call_ended_at
+        ring_ms = whole_ms(until - self.at) if until is not None else None
+        ended = OfferResult.NO_ANSWER if until is not None else None
+        return Offer(self.operator, self.at, self.result or ended, ring_ms)
+
+
+def offer_result(cause: object, *, by_phone: bool) -> OfferResult:
+    """What became of a ringing that was not answered."""
+    if cause in _BUSY_CAUSES:
+        return OfferResult.BUSY
+    if not by_phone or cause in _NO_ANSWER_CAUSES:
+        return OfferResult.NO_ANSWER
+    return OfferResult.UNAVAILABLE
+
+
+def cause_of(facts: Mapping[str, Any]) -> int | None:
+    """The Q.850 cause of a HANGUP line; None for one that is no cause."""
+    cause = facts.get("hangupcause")
+    return cause if isinstance(cause, int) and 0 <= cause < 256 else None
+
+
+def text_of(facts: Mapping[str, Any], name: str) -> str:
+    """A text of a payload; empty when it is absent or anything else: a payload must never stop a fold."""
+    value = facts.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def whole_ms(duration: timedelta) -> int:
+    """Whole milliseconds, never negative: a clock that was set back must not show in a record."""
+    return max(round(duration / timedelta(milliseconds=1)), 0)
