@@ -23,12 +23,12 @@ USAGE = b"520-Invalid command syntax.  Proper usage follows:\nSets a variable.\n
 
 ORDERS = (
     (
-        *("endpoint", "linkedid", "extension", "asserted1", "asserted2", "asserted3"),
-        *("from", "privacy", "remote_party", "contact", "service_urn"),
+        *("endpoint", "linkedid", "extension", "sip_call_id", "remote", "asserted1", "asserted2", "asserted3"),
+        *("from", "privacy", "remote_party", "contact"),
     ),
     (
-        *("access_network1", "access_network2", "cellular", "priority", "resource_priority"),
-        *("call_info1", "call_info2", "history1", "history2", "diversion"),
+        *("service_urn", "access_network1", "access_network2", "cellular", "priority", "resource_priority"),
+        *("call_info1", "call_info2", "history1", "history2", "diversion", "geolocation1", "geolocation2"),
     ),
 )
 """What the intake asks, question by question."""

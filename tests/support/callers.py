@@ -288,7 +288,12 @@ PLACES = (
         location=({"kind": "civic", "source": "pidf", "trust": "trunk", "lat": None},),
         pidf=_PIDF.format(shape=CIVIC),
     ),
-    CarrierCall("a broken document, which costs nobody the call", (PAI,), pidf=_PIDF.format(shape="<gml:Point>")),
+    CarrierCall(
+        "a broken document, which costs nobody the call",
+        (PAI,),
+        location=({"source": "pidf", "lat": None, "raw": "cid:place@ims.example.id", "flags": ["unreadable"]},),
+        pidf=_PIDF.format(shape="<gml:Point>"),
+    ),
 )
 
 CARRIER_CALLS = IDENTITIES + CELLS + SERVICES + PLACES

@@ -15,7 +15,7 @@ NUMBER = "<sip:+6281234567890@carrier.example>"
 
 
 def arrived(endpoint: str = "carrier-a", **headers: str) -> ArrivedCall:
-    return ArrivedCall(endpoint, "1795287724.0", "112", SipIdentity(**headers))
+    return ArrivedCall(endpoint, "1795287724.0", "112", identity=SipIdentity(**headers))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,9 @@ def test_given_hostile_headers_when_they_are_kept_then_they_are_bounded_and_prin
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.text(max_size=300), min_size=9, max_size=9))
 def test_given_any_text_when_a_call_is_routed_then_it_never_raises(texts: list[str]) -> None:
-    call = ArrivedCall(texts[0], texts[1], texts[2], SipIdentity(*texts[3:8]), {"x-service-urn": texts[8]})
+    call = ArrivedCall(
+        texts[0], texts[1], texts[2], identity=SipIdentity(*texts[3:8]), headers={"x-service-urn": texts[8]}
+    )
     for endpoint in (texts[0], "carrier-a", "carrier-b"):
         routing = route(replace(call, endpoint=endpoint), DEMO_CENTRE)
         assert routing.queue == "112"

@@ -33,6 +33,7 @@ def place(folder: Path) -> Place:
         moh_dir=Path("/moh"),
         sip=("127.0.0.1", 5060),
         agi=("127.0.0.1", 4573),
+        copies=("127.0.0.1", 4573),
         ami=("127.0.0.1", 5038),
         rtp=(20000, 20999),
         cert_file=folder / "tls.crt",

@@ -10,7 +10,7 @@ from pbx112.agi.variables import read_answers, read_commands, set_command
 from pbx112.domain import events
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.record import Intake, call_id
-from pbx112.services.intake import NO_KNOWLEDGE, UNREADABLE, Knowledge, Routing, route
+from pbx112.services.intake import NO_KNOWLEDGE, UNREADABLE, Knowledge, Routing, located, route
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def converse(configuration: Configuration, node: str, by: Intake, knowledge: Kno
     told = []
     for command in read_commands(token):
         told.append((yield Question(command, token)))
-    call = read_answers(told, token)
+    call = located(read_answers(told, token), knowledge)
     routing = route(call, configuration, knowledge)
     for word in journal_words(call, routing, by):
         yield Question(f"EXEC CELGenUserEvent {events.INTAKE},{word}")

@@ -17,7 +17,7 @@ _JSON_LIMIT = WORD_LIMIT // 4 * 3
 _CALLER_LIMIT = _JSON_LIMIT - len('{"by":"fastagi","caller":}')
 _RAW_NUMBER_LIMIT = 48
 _LEAST_PIECE = 20
-MOST_WORDS = 24
+MOST_WORDS = 40
 """More than the longest headers that are kept ever need."""
 
 

@@ -34,6 +34,8 @@ _QUESTIONS = (
         "endpoint": "CHANNEL(endpoint)",
         "linkedid": "CHANNEL(linkedid)",
         "extension": "CALLERID(dnid)",  # EXTEN is `s` here; what was dialled is one of trunk.conf, exactly
+        "sip_call_id": "CHANNEL(pjsip,call-id)",
+        "remote": "CHANNEL(pjsip,remote_addr)",
         "asserted1": _header("P-Asserted-Identity"),
         "asserted2": _header("P-Asserted-Identity", 2),
         "asserted3": _header("P-Asserted-Identity", 3),
@@ -41,9 +43,9 @@ _QUESTIONS = (
         "privacy": _header("Privacy"),
         "remote_party": _header("Remote-Party-ID"),
         "contact": _header("Contact"),
-        "x-service-urn": _header("X-Service-URN"),
     },
     {
+        "x-service-urn": _header("X-Service-URN"),
         "p-access-network-info 1": _header("P-Access-Network-Info"),
         "p-access-network-info 2": _header("P-Access-Network-Info", 2),
         "cellular-network-info": _header("Cellular-Network-Info"),
@@ -54,12 +56,14 @@ _QUESTIONS = (
         "history-info 1": _header("History-Info"),
         "history-info 2": _header("History-Info", 2),
         "diversion": _header("Diversion"),
+        "geolocation 1": _header("Geolocation"),
+        "geolocation 2": _header("Geolocation", 2),
     },
 )
 """What is asked, a question a line of fewer than 1,000 bytes; names with a number are lines of one header."""
 
 _IDENTITY = ("asserted1", "asserted2", "asserted3", "from", "privacy", "remote_party", "contact")
-_CALL = ("endpoint", "linkedid", "extension")
+_CALL = ("endpoint", "linkedid", "extension", "sip_call_id", "remote")
 _PARENTHESES = "(" * 8
 _UNSAFE = re.compile(r"[^A-Za-z0-9 +?._-]")
 
@@ -90,6 +94,8 @@ def read_answers(answers: Sequence[str], token: str) -> ArrivedCall:
         endpoint=told["endpoint"],
         linkedid=told["linkedid"],
         extension=told["extension"],
+        sip_call_id=told["sip_call_id"],
+        remote=told["remote"],
         identity=SipIdentity(
             asserted=_joined(told["asserted1"], told["asserted2"], told["asserted3"]),
             from_=told["from"],

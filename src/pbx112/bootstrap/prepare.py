@@ -122,6 +122,7 @@ def make_place(settings: Settings, install: AsteriskInstall, secrets: Secrets) -
         moh_dir=prompts_dir(settings) / "moh",
         sip=settings.sip_bind,
         agi=settings.intake_address,
+        copies=settings.agi_bind,
         ami=settings.ami_bind,
         rtp=settings.rtp_range,
         cert_file=tls / "pbx112.crt",

@@ -12,6 +12,7 @@ import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import pbx112
+from pbx112.agi.copies import InviteCopies
 from pbx112.agi.intake import AgiIntake
 from pbx112.agi.server import AgiServer
 from pbx112.ami.link import AmiLink
@@ -98,6 +99,7 @@ class _Service:
     live: LivePublisher
     calls: CallPublisher
     book: NuisanceBook
+    copies: InviteCopies
     board_changed: asyncio.Event
 
 
@@ -133,7 +135,8 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
     ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
     live = LivePublisher(feed, lambda: live_view(configuration, ami.state, settings.node))
     book = NuisanceBook(engine)
-    knowledge = Knowledge(e164, is_possible, book.judge)
+    copies = InviteCopies(lambda: configuration)
+    knowledge = Knowledge(e164, is_possible, copies.location, book.judge)
     agi = AgiServer(
         settings.agi_bind,
         {"intake": AgiIntake(lambda: configuration, settings.node, knowledge)},
@@ -173,7 +176,17 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         )
     )
     return _Service(
-        settings, engine, agi, ami, journal, http, live, CallPublisher(engine, feed, metrics), book, board_changed
+        settings,
+        engine,
+        agi,
+        ami,
+        journal,
+        http,
+        live,
+        CallPublisher(engine, feed, metrics),
+        book,
+        copies,
+        board_changed,
     )
 
 
@@ -189,6 +202,7 @@ async def _run(service: _Service, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         agi = tasks.create_task(service.agi.serve_until(stop), name="agi")
         http = tasks.create_task(service.http.serve_until(stop), name="http")
+        tasks.create_task(service.copies.serve_until(stop, service.settings.agi_bind), name="invite copies")
         endless = [
             tasks.create_task(service.ami.run(), name="ami"),
             tasks.create_task(service.live.run(), name="live feed"),

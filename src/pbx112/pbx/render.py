@@ -33,6 +33,7 @@ class Place:
     moh_dir: Path
     sip: tuple[str, int]
     agi: tuple[str, int]
+    copies: tuple[str, int]
     ami: tuple[str, int]
     rtp: tuple[int, int]
     cert_file: Path
@@ -120,6 +121,8 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "sip_port": place.sip[1],
         "agi_host": place.agi[0],
         "agi_port": place.agi[1],
+        "copies_host": place.copies[0],
+        "copies_port": place.copies[1],
         "ami_host": place.ami[0],
         "ami_port": place.ami[1],
         "rtp_start": place.rtp[0],

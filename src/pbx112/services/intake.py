@@ -43,11 +43,13 @@ class Knowledge:
     """What the service knows beside the call and the configuration, from memory; the classic script knows nothing.
 
     `e164` reads a number in a trunk's format and `is_possible` tells what a telephone can have (as `classify` takes
-    them), `judge` says what is known of a caller at his queue's priority.
+    them). `location` gives the location documents of an INVITE by its Call-ID and address, `judge` says what is known
+    of a caller at his queue's priority.
     """
 
     e164: NumberReader = normalise
     is_possible: Callable[[str], bool] = bool
+    location: Callable[[str, str], str] = lambda sip_call_id, remote: ""
     judge: Callable[[Caller, int], Judgement] = lambda caller, priority: Judgement()
 
 
@@ -65,6 +67,8 @@ class ArrivedCall:
     endpoint: str
     linkedid: str
     extension: str = ""
+    sip_call_id: str = ""
+    remote: str = ""
     identity: SipIdentity = field(default_factory=SipIdentity)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,6 +88,19 @@ class Routing:
     def warnings(self) -> tuple[str, ...]:
         """What the operator must know of this call, as stable words."""
         return self.caller.warnings
+
+
+def located(call: ArrivedCall, knowledge: Knowledge) -> ArrivedCall:
+    """The call with the location documents of its INVITE; whatever they hold, the call goes on. Never raises."""
+    try:
+        lines = knowledge.location(call.sip_call_id, call.remote)
+    except Exception:
+        # Most likely a document that is not what it should be: a location less, not a call.
+        return call
+    if not lines:
+        return call
+    geolocation = "\n".join(filter(None, (lines, call.headers.get("geolocation", ""))))
+    return replace(call, headers={**call.headers, "geolocation": geolocation})
 
 
 def route(call: ArrivedCall, configuration: Configuration, knowledge: Knowledge = NO_KNOWLEDGE) -> Routing:
@@ -169,7 +186,8 @@ def _kept(name: str, value: str) -> str:
     """The header with everything made visible that is not to be printed, but for the breaks between its lines."""
     limit = HEADER_LIMITS.get(name, RAW_LIMIT)
     lines = value[:limit].split("\n") if name in _MANY_LINES else [value[:limit]]
-    return "\n".join(map(_visible, lines)) + (CUT if len(value) > limit else "")
+    kept = "\n".join(map(_visible, lines))[:limit]
+    return kept + (CUT if len(value) > limit or len(kept) == limit else "")
 
 
 def _visible(line: str) -> str:
