@@ -9,7 +9,8 @@ depends_on = None
 
 UPGRADE = """
 ALTER TABLE calls
-    ADD COLUMN marks JSONB NOT NULL DEFAULT '{}',
+    ADD COLUMN marks JSONB NOT NULL
+        DEFAULT '{"priority": null, "resource_priority": [], "additional_data": [], "forwarded_by": []}',
     ADD COLUMN reordered JSONB,
     ADD COLUMN silent_checks JSONB NOT NULL DEFAULT '[]',
     ADD COLUMN callback_of UUID,
@@ -18,6 +19,8 @@ ALTER TABLE calls
 CREATE INDEX ix_calls_number_key_received_at ON calls (number_key, received_at);
 CREATE INDEX ix_calls_imei_key_received_at ON calls (imei_key, received_at);
 CREATE INDEX ix_calls_callback_of ON calls (callback_of);
+CREATE INDEX ix_calls_reached_number ON calls (number_key, answered_at) WHERE answered_at IS NOT NULL AND NOT drill;
+CREATE INDEX ix_calls_reached_imei ON calls (imei_key, answered_at) WHERE answered_at IS NOT NULL AND NOT drill;
 
 ALTER TABLE trunks
     ADD COLUMN from_trusted BOOLEAN NOT NULL DEFAULT false,
@@ -44,8 +47,13 @@ CREATE INDEX ix_abandoned_open_imei_key ON abandoned (imei_key) WHERE closed_at 
 
 UPDATE calls SET
     number_key = CASE caller_class
-        WHEN 'pseudo_ani' THEN 'pseudo:' || number WHEN 'untrusted_claim' THEN 'claim:' || number ELSE number END,
-    imei_key = substring(regexp_replace(caller ->> 'imei', '[^0-9]', '', 'g') FROM '^[0-9]{14}');
+        WHEN 'pseudo_ani' THEN 'pseudo:' || number
+        WHEN 'untrusted_claim' THEN 'claim:' || number
+        ELSE CASE WHEN number !~ '^[+][1-9][0-9]{7,14}$' THEN 'code:' || number
+            WHEN caller ->> 'callback_number' IS NULL THEN 'claim:' || number ELSE number END
+        END,
+    imei_key = CASE caller_class WHEN 'untrusted_claim' THEN 'claim:' ELSE '' END
+        || substring(regexp_replace(caller ->> 'imei', '[^0-9]', '', 'g') FROM '^[0-9]{14}');
 INSERT INTO abandoned (call_id, received_at, number_key, imei_key)
     SELECT id, received_at, number_key, imei_key FROM calls
     WHERE state = 'ended' AND answered_at IS NULL AND NOT drill;

@@ -6,8 +6,10 @@ import typer
 
 from pbx112.cli_session import database, run, settings
 from pbx112.cli_show import duration, local_time, show_json, show_line, show_table, word
+from pbx112.domain.demo import DEMO_CENTRE
 from pbx112.services.abandoned import abandoned_list
 from pbx112.settings import Settings
+from pbx112.storage.configuration import load_configuration
 from pbx112.storage.engine import reading
 
 
@@ -37,7 +39,8 @@ def abandoned(
 
 async def _read(of: Settings, limit: int) -> dict[str, Any]:
     async with database(of) as engine, reading(engine) as connection:
-        return await abandoned_list(connection, limit=limit)
+        configuration = await load_configuration(connection)
+        return await abandoned_list(connection, configuration or DEMO_CENTRE, lang=of.lang, limit=limit)
 
 
 def _row(item: dict[str, Any], of: Settings) -> tuple[object, ...]:

@@ -220,7 +220,7 @@ async def test_given_asterisk_that_stands_still_when_asked_then_503_and_it_never
 async def test_given_asterisk_that_dies_under_the_ringing_when_it_is_back_then_it_does_not_ring_again(
     tmp_path: Path,
 ) -> None:
-    async with running_centre(tmp_path, worker=6) as centre, Softphone.start("127.0.0.1") as operator:
+    async with running_centre(tmp_path, worker=8) as centre, Softphone.start("127.0.0.1") as operator:
         old = await abandoned(centre)
         await operator.register("op1", SECRET, centre.sip)
         assert (await call_back(centre, old)).status_code == 202

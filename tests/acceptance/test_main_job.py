@@ -220,7 +220,7 @@ async def test_given_the_networks_cell_when_112_is_called_then_the_record_says_w
         record = await centre.record(placed.sip_call_id)
     (location,) = record["location"]
     assert location["raw"] == pani
-    told = {name: value for name, value in location.items() if value is not None and name != "raw"}
+    told = {name: value for name, value in location.items() if value not in (None, []) and name != "raw"}
     assert told == {
         "kind": "cell",
         "source": "pani",
@@ -229,6 +229,7 @@ async def test_given_the_networks_cell_when_112_is_called_then_the_record_says_w
         "mnc": "10",
         "tac": 7978,
         "cell_id": 11259361,
+        "network": "Telkomsel",
     }
 
 

@@ -10,12 +10,14 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbx112.api.models import AbandonedList, ClosedCalls
-from pbx112.domain.caller import Caller
+from pbx112.api.models import AbandonedList
+from pbx112.domain.caller import Caller, CallerClass
 from pbx112.domain.record import CallRecord, Outcome
+from pbx112.storage.abandoned import MOST_OPEN, keep_abandoned
 from pbx112.storage.audit import list_audit
-from pbx112.storage.engine import reading
-from tests.support.calls import ANONYMOUS, CLAIM, NUMBER, PSEUDO, asserted, device, left, stored, talked
+from pbx112.storage.calls import upsert_calls
+from pbx112.storage.engine import reading, transaction
+from tests.support.calls import ANONYMOUS, CLAIM, IMEI, NUMBER, PSEUDO, asserted, device, left, stored, talked
 from tests.support.web import bearer, client_of, make_parts
 
 OTHER = "+628999999999"
@@ -51,7 +53,7 @@ async def test_given_a_caller_who_redials_then_he_is_one_item_with_all_his_calls
     await stored(engine, *calls, left(1, asserted(OTHER)))
     found = await listed(client)
 
-    assert [(item.callback_number, item.count) for item in found.items] == [(NUMBER, 3), (OTHER, 1)]
+    assert [(item.caller.callback_number, item.count) for item in found.items] == [(NUMBER, 3), (OTHER, 1)]
     (first, _) = found.items
     assert [call.id for call in first.calls] == [call.id for call in reversed(calls)]
     assert (first.call_id, first.first_at, first.last_at) == (calls[2].id, calls[0].received_at, calls[2].received_at)
@@ -63,7 +65,7 @@ async def test_given_a_caller_who_reached_an_operator_since_then_he_is_gone_and_
     engine: AsyncEngine, client: httpx.AsyncClient
 ) -> None:
     await stored(engine, left(0, asserted()), left(1, asserted()), left(1, asserted(OTHER)), talked(2, asserted()))
-    assert [item.callback_number for item in (await listed(client)).items] == [OTHER]
+    assert [item.caller.callback_number for item in (await listed(client)).items] == [OTHER]
 
     again = left(3, asserted())
     await stored(engine, again)
@@ -96,7 +98,7 @@ async def test_given_callers_who_are_no_known_person_then_each_call_stays_his_ow
 
     assert (group.caller_class, group.callers) == (caller.caller_class, 2)
     assert [item.count for item in group.items] == [1, 1]
-    assert all(item.callback_number is None for item in group.items)
+    assert all(item.cannot_call_back for item in group.items)
 
 
 async def test_given_a_handset_without_sim_then_its_calls_are_one_caller_who_cannot_be_called_back(
@@ -115,37 +117,98 @@ async def test_given_drills_and_answered_calls_then_nobody_is_listed(
     assert (found.items, found.groups, found.open_calls) == ([], [], 0)
 
 
-async def test_given_a_call_back_that_was_answered_then_the_caller_is_off_the_list_with_who_reached_him(
+async def test_given_calls_back_when_listed_then_the_item_tells_what_came_of_them_until_somebody_closes_it(
     engine: AsyncEngine, client: httpx.AsyncClient
 ) -> None:
     call = left(0, asserted())
-    failed = left(1, asserted(), direction="outbound", callback_of=call.id, outcome=Outcome.FAILED)
-    await stored(engine, call, failed)
-    assert await open_ids(client) == {call.id}
+    failed = left(1, asserted(), direction="outbound", callback_of=call.id, outcome=Outcome.FAILED, hangup_cause=17)
+    machine = talked(2, asserted(), operator="op3", direction="outbound", callback_of=call.id)
+    await stored(engine, call, failed, machine)
+    (item,) = (await listed(client)).items
 
-    await stored(engine, talked(2, asserted(), operator="op3", direction="outbound", callback_of=call.id))
+    assert [(back.id, back.outcome, back.operator) for back in item.callbacks] == [
+        (machine.id, "answered", "op3"),
+        (failed.id, "failed", None),
+    ]
+    assert (await close(client, call.id, result="reached")).json() == {"closed": [str(call.id)]}
     assert await open_ids(client) == set()
-    closed = (await client.get("/v1/abandoned/closed", headers=bearer())).json()
-    (item,) = ClosedCalls.model_validate(closed).items
-    assert (item.id, item.closed_by, item.result) == (call.id, "op3", "reached")
+
+
+async def test_given_callers_whom_nobody_can_call_back_then_the_list_says_why(
+    engine: AsyncEngine, client: httpx.AsyncClient
+) -> None:
+    short = left(0, Caller(CallerClass.ASSERTED, "110", "110", "110"))
+    no_way_out = left(1, asserted(), trunk="carrier-b")
+    unchecked = left(2, Caller(CallerClass.ASSERTED, OTHER, OTHER))
+    await stored(engine, short, no_way_out, unchecked)
+    (group,) = (await listed(client)).groups
+
+    told = {item.call_id: item.cannot_call_back or "" for item in group.items}
+    assert "bukan nomor telepon lengkap" in told[short.id]
+    assert "alamat keluar" in told[no_way_out.id]
+    assert "tidak diperiksa" in told[unchecked.id]
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        Caller(CallerClass.ASSERTED, "112", "112", "112"),
+        Caller(CallerClass.ASSERTED, "+62112", "112", "+62112"),
+        Caller(CallerClass.ASSERTED, "+621121234567", "+621121234567", warnings=("number_unverified",)),
+    ],
+)
+async def test_given_a_stand_in_for_many_callers_when_one_is_answered_then_the_others_stay(
+    engine: AsyncEngine, client: httpx.AsyncClient, caller: Caller
+) -> None:
+    await stored(engine, left(0, caller), left(1, caller), talked(2, caller))
+    assert len(await open_ids(client)) == 2
+
+
+async def test_given_a_copied_imei_when_its_other_owner_is_answered_then_nobody_goes_off_the_list(
+    engine: AsyncEngine, client: httpx.AsyncClient
+) -> None:
+    with_number, without = left(0, asserted(imei=IMEI)), left(1, device())
+    forged = talked(2, Caller(CallerClass.UNTRUSTED_CLAIM, OTHER, OTHER, imei=IMEI))
+    await stored(engine, with_number, without, forged, talked(3, asserted(OTHER, imei=IMEI)))
+    assert await open_ids(client) == {with_number.id, without.id}
+
+
+async def test_given_a_flood_of_anonymous_callers_when_listed_then_who_can_be_called_back_is_there(
+    engine: AsyncEngine, client: httpx.AsyncClient
+) -> None:
+    call = left(0, asserted())
+    await stored(engine, call)
+    async with transaction(engine) as conn:
+        flood = [left(n, ANONYMOUS) for n in range(1, MOST_OPEN + 2)]
+        await upsert_calls(conn, flood)
+        await keep_abandoned(conn, flood)
+    found = await listed(client, "?limit=1")
+
+    assert [item.call_id for item in found.items] == [call.id]
+    assert found.complete is False
 
 
 async def test_given_callers_who_are_closed_then_all_their_calls_go_and_who_did_it_is_remembered(
     engine: AsyncEngine, client: httpx.AsyncClient
 ) -> None:
     calls = [left(0, asserted()), left(1, asserted()), left(2, ANONYMOUS), left(3, ANONYMOUS)]
-    await stored(engine, *calls)
-    answer = await close(client, calls[0].id, calls[2].id, note="tiga kali")
+    later = left(4, asserted())
+    await stored(engine, *calls, later)
+    answer = await close(client, calls[1].id, calls[2].id, note="tiga kali")
 
     assert answer.status_code == 200
     assert set(answer.json()["closed"]) == {str(call.id) for call in calls[:3]}
-    assert await open_ids(client) == {calls[3].id}
+    assert await open_ids(client) == {calls[3].id, later.id}
     (newest, *_) = (await client.get("/v1/abandoned/closed", headers=bearer())).json()["items"]
     assert (newest["closed_by"], newest["result"], newest["note"]) == ("op2", "unreachable", "tiga kali")
     async with reading(engine) as conn:
         audited = [entry for entry in await list_audit(conn) if entry["action"] == "abandoned.close"]
-    assert {entry["subject"] for entry in audited} == {str(call.id) for call in calls[:3]}
+    assert [set(entry["after"]["calls"]) for entry in audited] == [{str(call.id) for call in calls[:3]}]
     assert (await close(client, calls[0].id)).json() == {"closed": []}
+    body = {"call_ids": [str(calls[0].id)]}
+    reopened = await client.post("/v1/abandoned/reopen", json=body, headers=bearer("operator", "op1"))
+    assert reopened.json() == {"reopened": [str(calls[0].id)]}
+    assert await open_ids(client) == {calls[0].id, calls[3].id, later.id}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pbx112.domain.caller import Caller, CallerClass
 from pbx112.domain.errors import AsteriskUnavailable, DatabaseUnavailable
 from pbx112.domain.live import LiveMember, LiveQueue, LiveState
 from pbx112.domain.outbound import account_of
-from pbx112.domain.record import CallRecord, CallState, HangupBy, Outcome, call_id
+from pbx112.domain.record import CallRecord, CallState, HangupBy, Offer, OfferResult, Outcome, call_id
 from pbx112.services.ports import CallbackOrder
 from pbx112.storage import callbacks
 from pbx112.storage.audit import list_audit
@@ -56,9 +56,18 @@ NO_SIM = call(5, caller=Caller(CallerClass.DEVICE_ONLY, imei="35209900-176148-1"
 CLAIM = call(6, caller=Caller(CallerClass.UNTRUSTED_CLAIM, NUMBER, "0812", None), trunk="carrier-b")
 UNTRUSTED = call(7, trunk="carrier-b")
 DRILL = call(8, drill=True)
-GOING_ON = call(9, state=CallState.QUEUED, outcome=None, ended_at=None, hangup_by=None)
+SECOND_NUMBER = "+6281234567899"
+GOING_ON = call(
+    9,
+    caller=Caller(CallerClass.ASSERTED, SECOND_NUMBER, None, SECOND_NUMBER),
+    state=CallState.QUEUED,
+    outcome=None,
+    ended_at=None,
+    hangup_by=None,
+)
+ITS_OLD_CALL = call(11, caller=Caller(CallerClass.ASSERTED, SECOND_NUMBER, None, SECOND_NUMBER))
 GONE = call(10, trunk="carrier-z")
-CALLS = [ABANDONED, AGAIN, OTHER, ANONYMOUS, NO_SIM, CLAIM, UNTRUSTED, DRILL, GOING_ON, GONE]
+CALLS = [ABANDONED, AGAIN, OTHER, ANONYMOUS, NO_SIM, CLAIM, UNTRUSTED, DRILL, GOING_ON, ITS_OLD_CALL, GONE]
 IDLE = LiveState(connected=True, queues=(LiveQueue("112", (LiveMember("op2", "not_inuse", paused=True),)),))
 
 
@@ -89,15 +98,27 @@ class Bench:
         async with transaction(self.engine) as conn:
             await conn.execute(text(f"UPDATE callbacks SET {moved}"))  # noqa: S608
 
-    async def recorded(self, number: int, operator: str, *, up: bool, seconds_ago: int = 0) -> None:
+    async def recorded(
+        self,
+        number: int,
+        operator: str,
+        *,
+        up: bool,
+        seconds_ago: int = 0,
+        result: OfferResult = OfferResult.ANSWERED,
+    ) -> None:
         """The journal tells of a call back of ABANDONED."""
         over = {} if up else {"state": CallState.ENDED, "outcome": Outcome.FAILED, "hangup_by": HangupBy.SYSTEM}
+        rung = (Offer(operator, datetime.now(UTC), result, 1000),)
         begun = {"state": CallState.RINGING, "outcome": None, "ended_at": None, "hangup_by": None, **over}
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
         ended = {} if up else {"ended_at": at}
         facts = {**begun, **ended, "direction": "outbound", "operator": operator, "callback_of": ABANDONED.id}
         async with transaction(self.engine) as conn:
-            await upsert_calls(conn, [call(number, received_at=at, caller=Caller(CallerClass.ANONYMOUS), **facts)])
+            await upsert_calls(
+                conn,
+                [replace(call(number, received_at=at, caller=Caller(CallerClass.ANONYMOUS), **facts), offers=rung)],
+            )
 
 
 @pytest.fixture
@@ -276,3 +297,24 @@ async def test_given_no_database_when_asked_then_503_and_asterisk_is_not_asked()
         answer = await client.post(f"/v1/calls/{ABANDONED.id}/callback", headers=bearer("operator", "op1"))
     refused(answer, 503, "database-unavailable")
     assert placer.orders == []
+
+
+async def test_given_a_caller_who_calls_just_now_when_called_back_then_refused_with_that_call(bench: Bench) -> None:
+    words = refused(await bench.post(ITS_OLD_CALL), 409, "cannot-call-back")
+    assert str(GOING_ON.id) in words
+    assert await bench.states() == []
+
+
+async def test_given_an_operator_who_did_not_lift_his_phone_when_another_tries_then_he_may(bench: Bench) -> None:
+    assert (await bench.post(ABANDONED, "op1")).status_code == 202
+    refused(await bench.post(ABANDONED, "op2"), 409, "callback-taken")
+    await bench.recorded(20, "op1", up=False, result=OfferResult.NO_ANSWER)
+    assert (await bench.post(ABANDONED, "op2")).status_code == 202
+
+
+async def test_given_an_operator_whose_callee_did_not_lift_when_another_tries_then_the_lease_stands(
+    bench: Bench,
+) -> None:
+    assert (await bench.post(ABANDONED, "op1")).status_code == 202
+    await bench.recorded(20, "op1", up=False, result=OfferResult.ANSWERED)
+    refused(await bench.post(ABANDONED, "op2"), 409, "callback-taken")

@@ -31,7 +31,7 @@ from tests.support.web import nowhere, until
 
 NOW = datetime(2025, 3, 1, 10, 0, tzinfo=UTC)
 KEY = "+6281234567890"
-CALLER = Caller(CallerClass.ASSERTED, KEY)
+CALLER = Caller(CallerClass.ASSERTED, KEY, callback_number=KEY)
 RULES = NuisanceRules()
 
 
@@ -68,7 +68,8 @@ async def test_given_marks_when_counted_by_the_database_then_as_the_domain_count
     ]
     found.append((callers[0], "prank", NOW + timedelta(hours=1)))
     calls = [
-        by(Caller(CallerClass.ASSERTED, key), n, at, disposition) for n, (key, disposition, at) in enumerate(found)
+        by(Caller(CallerClass.ASSERTED, key, callback_number=key), n, at, disposition)
+        for n, (key, disposition, at) in enumerate(found)
     ]
     await marked(engine, *calls)
     counted = await scores(engine, rules)
@@ -101,7 +102,13 @@ async def test_given_calls_that_stand_for_nobody_when_counted_then_left_out(engi
 
 
 async def test_given_more_callers_than_the_book_holds_then_the_highest_are_in_it(engine: AsyncEngine) -> None:
-    await marked(engine, *(by(Caller(CallerClass.ASSERTED, f"+6281200{n}"), n, days(n)) for n in range(1, 6)))
+    await marked(
+        engine,
+        *(
+            by(Caller(CallerClass.ASSERTED, f"+6281200{n}", callback_number=f"+6281200{n}"), n, days(n))
+            for n in range(1, 6)
+        ),
+    )
     assert list(await scores(engine, limit=2)) == ["+62812001", "+62812002"]
 
 

@@ -33,6 +33,7 @@ EXPECTED: list[tuple[str, str, set[Role]]] = [
     ("GET", "/v1/abandoned", ALL),
     ("GET", "/v1/abandoned/closed", ALL),
     ("POST", "/v1/abandoned/close", {OPERATOR, SUPERVISOR, ADMIN}),
+    ("POST", "/v1/abandoned/reopen", {OPERATOR, SUPERVISOR, ADMIN}),
     ("GET", "/v1/rules", ALL),
     ("PUT", "/v1/rules", {ADMIN}),
     ("GET", "/v1/callers/+6281234567890/score", ALL),

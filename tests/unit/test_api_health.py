@@ -68,7 +68,7 @@ def metrics_in(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float
 
 async def test_given_requests_and_calls_when_metrics_are_scraped_then_they_are_counted() -> None:
     metrics = Metrics()
-    call: dict[str, Any] = {"id": "a", "outcome": "answered", "drill": False, "wait_ms": 4200}
+    call: dict[str, Any] = {"id": "a", "direction": "inbound", "outcome": "answered", "drill": False, "wait_ms": 4200}
     for _ in range(3):
         metrics.call_seen(call)
     metrics.call_seen({**call, "id": "b", "outcome": None})

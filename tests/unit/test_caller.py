@@ -61,7 +61,8 @@ def test_given_any_headers_when_they_are_read_then_there_is_a_caller_and_the_cla
             is_possible=numbers.is_possible,
         )
         assert (caller.callback_number is not None) == (caller.caller_class in ASSERTED)
-        assert is_person(number_key(caller)) == (caller.caller_class in ASSERTED)
+        whole = caller.number is not None and len(caller.number) >= 9 and caller.number.startswith("+")
+        assert is_person(number_key(caller)) == (caller.caller_class in ASSERTED and whole)
         assert caller.callback_number in {None, caller.number}
         assert caller.number is None or len(caller.number) <= 16
         assert caller.raw_number is None or caller.raw_number.isprintable()
@@ -224,13 +225,25 @@ def test_given_a_foreign_way_to_write_a_number_when_the_library_reads_it_then_it
 
 
 def test_given_callers_when_they_are_known_again_then_no_two_different_ones_have_one_key() -> None:
-    callers = [Caller(kind, number) for kind in CallerClass for number in ("+62811", "62811", "811", "+65811", None)]
-    keys = {(number_key(a), a.number, number_key(a) == a.number) for a in callers if number_key(a)}
+    numbers_ = ("+62811234567", "62811234567", "+6581123456", "112", "+62112", None)
+    callers = [Caller(kind, number, callback_number=number) for kind in CallerClass for number in numbers_]
+    keys = {(number_key(a), a.number, is_person(number_key(a))) for a in callers if number_key(a)}
     assert len({key for key, _, _ in keys}) == len(keys)
-    assert {number_key(Caller(kind, "1")) for kind in ASSERTED} == {"1"}
-    assert number_key(Caller(CallerClass.PSEUDO_ANI, "1")) == "pseudo:1"
-    assert number_key(Caller(CallerClass.UNTRUSTED_CLAIM, "1")) == "claim:1"
-    assert not any(map(is_person, (None, "pseudo:1", "claim:1")))
+
+
+@pytest.mark.parametrize("kind", sorted(ASSERTED))
+def test_given_an_asserted_number_when_it_is_whole_and_checked_then_it_alone_stands_for_a_person(
+    kind: CallerClass,
+) -> None:
+    whole = "+62811234567"
+    assert is_person(number_key(Caller(kind, whole, callback_number=whole)))
+    assert number_key(Caller(kind, whole)) == f"claim:{whole}"
+    for code in ("112", "911", "+62112", "+6281"):  # a carrier's stand-in for all its callers without a SIM
+        assert number_key(Caller(kind, code, callback_number=code)) == f"code:{code}"
+    assert number_key(Caller(CallerClass.PSEUDO_ANI, whole)) == f"pseudo:{whole}"
+    assert number_key(Caller(CallerClass.UNTRUSTED_CLAIM, whole)) == f"claim:{whole}"
+    assert imei_key(Caller(CallerClass.UNTRUSTED_CLAIM, imei="35241009-031532-0")) == "claim:35241009031532"
+    assert not any(map(is_person, (None, "pseudo:1", "claim:1", "code:112")))
 
 
 def test_given_one_handset_when_its_imei_is_written_in_any_way_then_it_has_one_key() -> None:
@@ -278,7 +291,7 @@ def test_given_a_text_made_to_be_costly_when_it_is_in_every_header_then_reading_
     """Four thousand characters that cost their square would take a hundred times as long."""
     began = process_time()
     classify(SipIdentity(text, text, text, text, text), trusted=True, from_trusted=True, pseudo_patterns=PATTERNS)
-    assert process_time() - began < 0.05
+    assert process_time() - began < 0.2
 
 
 def test_given_a_thousand_callers_when_they_are_read_then_one_takes_less_than_a_millisecond() -> None:

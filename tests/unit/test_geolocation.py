@@ -389,3 +389,23 @@ def test_given_ordinary_lines_when_they_are_read_then_they_take_less_than_a_mill
     for _ in range(200):
         read_geolocation(text, trusted=True)
     assert (process_time() - started) / 200 < 0.001
+
+
+_CORNERS = f"<posList>{'-6.1 106.8 ' * 128}</posList>"
+NESTED = {
+    "geoprivs in each other": "<geopriv><location-info><p>" * 200
+    + _CORNERS * 8
+    + "</p></location-info></geopriv>" * 200,
+    "shapes in each other": "<geopriv><location-info>"
+    + ("<x>" * 200 + _CORNERS * 10 + "</x>" * 200) * 3
+    + "</location-info></geopriv>",
+    "many geoprivs": f"<geopriv><location-info><p>{_CORNERS}</p></location-info></geopriv>" * 40,
+}
+
+
+@pytest.mark.parametrize("inside", NESTED.values(), ids=NESTED)
+def test_given_a_document_nested_to_be_read_again_and_again_when_it_is_read_then_it_costs_little(inside: str) -> None:
+    document = f"<presence><tuple><status>{inside}</status></tuple></presence>".encode()
+    began = process_time()
+    lines_of(document)
+    assert process_time() - began < 0.2

@@ -21,7 +21,7 @@ from tests.support.web import nowhere
 
 NOW = datetime(2025, 1, 31, 10, 0, tzinfo=UTC)
 KEY = "+6281234567890"
-CALLER = Caller(CallerClass.ASSERTED, KEY)
+CALLER = Caller(CallerClass.ASSERTED, KEY, callback_number=KEY)
 RULES = NuisanceRules()
 ON = NuisanceRules(reorder=True)
 
@@ -170,10 +170,14 @@ def test_given_step_and_floor_when_reordered_then_as_the_admin_set_them(
 
 @pytest.mark.parametrize("kind", [CallerClass.ASSERTED, CallerClass.ASSERTED_WITHHELD, CallerClass.ASSERTED_FOREIGN])
 def test_given_an_asserted_caller_when_he_calls_then_warned_of_and_behind(kind: CallerClass) -> None:
-    view = book_of({KEY: 9.0}).view(Caller(kind, KEY), 0, NOW)
+    view = book_of({KEY: 9.0}).view(Caller(kind, KEY, callback_number=KEY), 0, NOW)
     assert view == NuisanceView(True, 9.0, Reordered(0, -1, "nuisance", 9.0, 60))
-    assert book_of({KEY: 9.0}, RULES).view(Caller(kind, KEY), 0, NOW) == NuisanceView(True, 9.0, None)
-    assert book_of({KEY: 9.0}).view(Caller(kind, KEY), 0, NOW + timedelta(days=14)) == NuisanceView(False, 4.5, None)
+    assert book_of({KEY: 9.0}, RULES).view(Caller(kind, KEY, callback_number=KEY), 0, NOW) == NuisanceView(
+        True, 9.0, None
+    )
+    assert book_of({KEY: 9.0}).view(
+        Caller(kind, KEY, callback_number=KEY), 0, NOW + timedelta(days=14)
+    ) == NuisanceView(False, 4.5, None)
 
 
 def test_given_an_empty_book_then_nobody_is_known_and_the_rules_are_the_defaults() -> None:

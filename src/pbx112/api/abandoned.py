@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from pbx112.api.access import Who
 from pbx112.api.answers import answer
-from pbx112.api.inputs import AbandonedClosing, AbandonedQuery, refuse_repeats
+from pbx112.api.inputs import AbandonedCalls, AbandonedClosing, AbandonedQuery, refuse_repeats
 from pbx112.api.parts import Parts
 from pbx112.services import abandoned
 from pbx112.storage.engine import reading, transaction
@@ -19,7 +19,8 @@ async def get_abandoned(request: Request, query: Annotated[AbandonedQuery, Query
     """
     refuse_repeats(request)
     async with reading(parts.engine) as connection:
-        return answer(await abandoned.abandoned_list(connection, limit=query.limit))
+        found = await abandoned.abandoned_list(connection, parts.configuration(), lang=parts.lang, limit=query.limit)
+    return answer(found)
 
 
 async def get_closed(request: Request, query: Annotated[AbandonedQuery, Query()], parts: Parts) -> Response:
@@ -30,9 +31,16 @@ async def get_closed(request: Request, query: Annotated[AbandonedQuery, Query()]
 
 
 async def close_abandoned(closing: AbandonedClosing, parts: Parts, who: Who) -> Response:
-    """Take callers off the list, each with all his open calls; the answer names the calls that were closed."""
+    """Take callers off the list, each with his calls up to the named one; the answer names all that were closed."""
     async with transaction(parts.engine) as connection:
         closed = await abandoned.close(
             connection, closing.call_ids, who=who.name, result=closing.result, note=closing.note or None
         )
     return answer({"closed": closed})
+
+
+async def reopen_abandoned(calls: AbandonedCalls, parts: Parts, who: Who) -> Response:
+    """Put closed calls back onto the list; the answer names those that were closed."""
+    async with transaction(parts.engine) as connection:
+        reopened = await abandoned.reopen(connection, calls.call_ids, who=who.name)
+    return answer({"reopened": reopened})

@@ -111,12 +111,17 @@ class AbandonedQuery(BaseModel):
     ] = 100
 
 
-class AbandonedClosing(BaseModel):
-    """What became of abandoned callers."""
+class AbandonedCalls(BaseModel):
+    """Abandoned calls by their ids."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     call_ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
+
+
+class AbandonedClosing(AbandonedCalls):
+    """What became of abandoned callers."""
+
     result: AbandonedResult
     note: Annotated[str | None, Field(max_length=1000), AfterValidator(_storable)] = None
 

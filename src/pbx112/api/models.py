@@ -174,15 +174,27 @@ class Callback(_Shape):
     lease_until: datetime
 
 
+class CallBack(_Shape):
+    """The record of a call back, in short."""
+
+    id: UUID
+    operator: str | None
+    received_at: datetime
+    outcome: Outcome | None
+    talk_ms: int | None
+    hangup_cause: int | None
+
+
 class Abandoned(_Shape):
     """A caller who is still to be reached; `call_id` is his newest call, `calls` the newest 20 of `count`.
 
-    `held_by` is the operator who is calling him back just now.
+    `cannot_call_back` says why not, in the centre's language. `held_by` is the operator who is calling him back just
+    now; `attempts` are the tries, `callbacks` the records that came of them.
     """
 
     call_id: UUID
     caller: Caller
-    callback_number: str | None
+    cannot_call_back: str | None
     trunk: str | None
     service: str
     location: list[dict[str, Any]]
@@ -192,6 +204,7 @@ class Abandoned(_Shape):
     count: int
     calls: list[AbandonedCall]
     attempts: list[Attempt]
+    callbacks: list[CallBack]
     held_by: str | None
 
 
@@ -237,6 +250,12 @@ class Closed(_Shape):
     """The calls that were closed by this."""
 
     closed: list[UUID]
+
+
+class Reopened(_Shape):
+    """The calls that are on the list again."""
+
+    reopened: list[UUID]
 
 
 class Member(_Shape):

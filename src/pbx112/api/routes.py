@@ -34,6 +34,7 @@ ROUTES = (
     Route("GET", "/v1/abandoned", abandoned.get_abandoned, STAFF, "calls", models.AbandonedList),
     Route("GET", "/v1/abandoned/closed", abandoned.get_closed, STAFF, "calls", models.ClosedCalls),
     Route("POST", "/v1/abandoned/close", abandoned.close_abandoned, DESK, "calls", models.Closed),
+    Route("POST", "/v1/abandoned/reopen", abandoned.reopen_abandoned, DESK, "calls", models.Reopened),
     Route("GET", "/v1/queues", centre.get_queues, STAFF, "centre", models.QueueList),
     Route("GET", "/v1/queues/{name}", centre.get_queue, STAFF, "centre", models.Queue),
     Route("GET", "/v1/operators", centre.get_operators, STAFF, "centre", models.OperatorList),

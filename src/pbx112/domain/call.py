@@ -24,6 +24,12 @@ from pbx112.domain.record import (
     call_id,
 )
 
+ARRIVAL_BYTES = 160
+"""So much of P-Asserted-Identity and From the dialplan writes into the arrival: see intake.conf."""
+
+UNREADABLE_HEADER = "?"
+"""Stands for a header that was there and is not whole; it never reads as a number."""
+
 PRIORITY_STEP = 10
 """The dialplan gives app_queue ten times the priority, and five more to those who wait longer: see queue.conf."""
 
@@ -121,7 +127,8 @@ class _Folding:
 
     def _unrouted_caller(self) -> Caller:
         """Who calls, by the arrival line alone: without the trunk's own rules no number is good for a call back."""
-        caller = classify(self.identity, trusted=self.trusted)
+        identity = replace(self.identity, asserted=_whole(self.identity.asserted), from_=_whole(self.identity.from_))
+        caller = classify(identity, trusted=self.trusted)
         if caller.callback_number is None:
             return caller
         return replace(caller, callback_number=None, warnings=(*caller.warnings, "number_unverified"))
@@ -152,6 +159,13 @@ class _Folding:
         if any(leg.channel == self.hangup_source for leg in self.legs.values()):
             return HangupBy.OPERATOR
         return HangupBy.SYSTEM
+
+
+def _whole(field_: str) -> str:
+    """A field of the arrival, which the dialplan cuts: what stands behind its last address may be half a number."""
+    if len(field_.encode("utf-8", "replace")) < ARRIVAL_BYTES:
+        return field_
+    return field_[: max(field_.rfind("@"), field_.rfind(">")) + 1] or UNREADABLE_HEADER
 
 
 def _channel_started(call: _Folding, event: JournalEvent) -> None:
@@ -205,6 +219,7 @@ def _read_headers(call: _Folding, facts: Mapping[str, Any]) -> None:
     if call.headers_by != facts.get("by"):  # the intake before this one did not come to its end
         call.headers_by = text_of(facts, "by")
         call.headers = {}
+        call.reordered = None
     headers = facts.get("headers")
     if isinstance(headers, dict):
         for name, value in headers.items():

@@ -60,6 +60,12 @@ _REFUSALS: Mapping[str, tuple[str, str]] = {
         "Tidak dapat ditelepon balik: nomor penelepon tidak terbaca.",
         "Cannot be called back: the caller's number cannot be read.",
     ),
+    "unchecked": (
+        "Tidak ditelepon balik: nomor {number} tidak diperiksa, karena layanan sedang mati saat panggilan masuk. "
+        "Periksa nomornya, lalu telepon dari telepon biasa.",
+        "Not called back: the number {number} was not checked, as the service was down when the call came. Check it, "
+        "and call it from an ordinary telephone.",
+    ),
     "number": (
         "Tidak dapat ditelepon balik: {number} bukan nomor telepon lengkap.",
         "Cannot be called back: {number} is not a whole telephone number.",
@@ -92,6 +98,10 @@ _READY: Mapping[OperatorState, tuple[str, str]] = {
 _TAKEN = (
     "{operator} sedang menelepon balik penelepon ini; giliran lain mulai {until}.",
     "{operator} is calling this caller back; others may from {until}.",
+)
+_ON_THE_LINE = (
+    "Penelepon ini sedang menelepon 112 sejak {since} (panggilan {call}); jangan ditelepon balik sekarang.",
+    "This caller is calling 112 now, since {since} (call {call}); do not call him back.",
 )
 _UP = (
     "{operator} sedang menelepon balik penelepon ini sejak {since}, dan panggilannya belum berakhir.",
@@ -131,6 +141,11 @@ def still_up(operator: str, since: str, lang: str) -> str:
     return _say(_UP, lang).format(operator=operator, since=since)
 
 
+def on_the_line(call: object, since: str, lang: str) -> str:
+    """That the caller himself is calling just now."""
+    return _say(_ON_THE_LINE, lang).format(call=call, since=since)
+
+
 def _reason(call: Mapping[str, Any], trunk: Trunk | None) -> str | None:
     number = call["caller"]["callback_number"]
     checks = (
@@ -138,6 +153,7 @@ def _reason(call: Mapping[str, Any], trunk: Trunk | None) -> str | None:
         ("outbound", call["direction"] != "inbound"),
         ("open", call["state"] != CallState.ENDED),
         (call["caller"]["class"], call["caller"]["class"] in _REFUSALS),
+        ("unchecked", number is None and call["caller"]["number"] is not None),
         ("number", number is None or NUMBER.fullmatch(number) is None),
         ("no trunk", trunk is None),
         ("no address", trunk is not None and trunk.outbound is None),

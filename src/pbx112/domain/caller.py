@@ -29,10 +29,11 @@ WARNINGS = {
     "numbers_differ": "Several numbers stand in the header that counts; one of them was taken.",
     "identity_unreadable": "A header that counts more could not be read; the number is from the next one.",
     "unknown_trunk": "The call came by a trunk that is not configured, so nothing it says is believed.",
+    "nuisance_likely": "Operators often found this number's calls to be no emergency; it is taken like any other.",
     "intake_rule_failed": "A rule of the intake failed, such as a pattern of the trunk that is no regular expression.",
 }
-"""Every warning word of a caller and what it means. The words are public and never change; the last two are also, and
-mostly, put there by the intake."""
+"""Every warning word of a caller and what it means. The words are public and never change; the intake adds the last
+three."""
 
 
 class CallerClass(StrEnum):
@@ -138,6 +139,7 @@ _PATTERN_LIMIT = 40
 _NUMBER_LIMIT = 64  # separators and all, and for what stands in place of a number, too
 _BETWEEN_WORDS = re.compile(r"[\s_./-]+")
 _OPEN = frozenset({"", "none", "off", "no"})
+_WHOLE = re.compile(r"\+[1-9][0-9]{7,14}")
 _KEY_PREFIX = {CallerClass.PSEUDO_ANI: "pseudo:", CallerClass.UNTRUSTED_CLAIM: "claim:"}
 _CALLBACK = frozenset({CallerClass.ASSERTED, CallerClass.ASSERTED_WITHHELD, CallerClass.ASSERTED_FOREIGN})
 
@@ -220,24 +222,31 @@ def read_imei(contact: str) -> str | None:
 def number_key(caller: Caller) -> str | None:
     """By what a caller's number is known again; None for a caller without one.
 
-    Only an asserted number stands for a person. Pseudo numbers collide and claims can be forged: their keys have a
-    prefix (`pseudo:`, `claim:`), link calls as a hint, and are never merged or scored.
+    Only a whole asserted number that was checked stands for a person. Pseudo numbers collide, claims can be forged, and
+    a short code (112 as a carrier's stand-in) is many people's: their keys have a prefix (`pseudo:`, `claim:`,
+    `code:`), link calls as a hint, and are never merged or scored.
     """
     if caller.number is None:
         return None
     prefix = _KEY_PREFIX.get(caller.caller_class, "")
+    if not prefix and not _WHOLE.fullmatch(caller.number):
+        prefix = "code:"
+    elif not prefix and caller.callback_number is None:
+        prefix = "claim:"
     return f"{prefix}{caller.number}"
 
 
 def is_person(key: str | None) -> bool:
-    """True for a number's key that stands for one caller."""
+    """True for a key of a number or a handset that stands for one caller."""
     return key is not None and ":" not in key
 
 
 def imei_key(caller: Caller) -> str | None:
     """By what a caller's handset is known again: the IMEI's first 14 digits; its check digit is often sent as 0."""
     digits = "".join(char for char in caller.imei or "" if char.isdigit())[:14]
-    return digits if len(digits) == 14 else None
+    if len(digits) != 14:
+        return None
+    return f"claim:{digits}" if caller.caller_class is CallerClass.UNTRUSTED_CLAIM else digits
 
 
 def clean(raw: str) -> str:

@@ -7,10 +7,12 @@ Nothing here raises, no entity is ever expanded, and everything is bounded.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
 from pbx112.domain.geolocation import extremes, field_of, line_of, read_positions
+from pbx112.domain.place import MOST_LOCATIONS
 
 LINES_LIMIT = 1150
 """Characters of all lines together: the journal keeps 1,200 of a header."""
@@ -19,6 +21,8 @@ _MOST_DOCUMENTS = 4
 _DOCUMENT_LIMIT = 65_536
 _VALUE_LIMIT = 120
 _MOST_ELEMENTS = 2_000
+_MOST_PARTS = 200
+_MOST_CORNERS_READ = 256
 _MOST_CORNERS = 8
 _ROOT = re.compile(rb"<((?:[A-Za-z][\w.-]{0,40}:)?)presence[\s>]")
 _DOCTYPE = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -54,7 +58,9 @@ def _documents(message: bytes) -> Iterator[bytes]:
 
 def _lines(document: bytes) -> list[str]:
     root = _parsed(document)
-    return [] if root is None else [line for holder in root for line in _of_holder(holder)]
+    if root is None:
+        return []
+    return list(islice((line for holder in root for line in _of_holder(holder)), MOST_LOCATIONS))
 
 
 def _parsed(document: bytes) -> Element | None:
@@ -74,14 +80,23 @@ def _parsed(document: bytes) -> Element | None:
 
 def _of_holder(holder: Element) -> Iterator[str]:
     """The lines of a tuple, a device or a person; the time of the presence is the time of its locations."""
-    at = next((_text(one) for one in holder.iter() if _name(one) == "timestamp"), "")
-    for geopriv in (one for one in holder.iter() if _name(one) == "geopriv"):
+    at = next((_text(one) for one in holder if _name(one) == "timestamp"), "")
+    for geopriv in _geoprivs(holder):
         method = next((_text(one) for one in geopriv if _name(one) == "method"), "")
         for info in (one for one in geopriv if _name(one) == "location-info"):
             for location in info:
                 told = _address(location) if _name(location) == "civicAddress" else _shape(location)
                 if told:
                     yield line_of(told, method=method, at=at)
+
+
+def _geoprivs(holder: Element) -> Iterator[Element]:
+    """Those at their own places only. Looking at every depth would read a nested document again at each level."""
+    for one in holder:
+        if _name(one) == "geopriv":
+            yield one
+        elif _name(one) == "status":
+            yield from (inner for inner in one if _name(inner) == "geopriv")
 
 
 def _address(location: Element) -> str:
@@ -91,10 +106,11 @@ def _address(location: Element) -> str:
 
 def _shape(location: Element) -> str:
     crs = _CRS.get(location.get("srsName", ""), "unknown")
-    corners = [field for one in location.iter() for field in _corners(one, crs)]
+    parts = islice(location.iter(), _MOST_PARTS)
+    corners = list(islice((field for one in parts for field in _corners(one, crs)), _MOST_CORNERS_READ))
     if not corners:
         return ""
-    measures = [field for one in location.iter() for field in _measure(one)]
+    measures = [field for one in islice(location.iter(), _MOST_PARTS) for field in _measure(one)]
     return ",".join([field_of("shape", _name(location)), field_of("crs", crs), *_few(corners), *measures[:8]])
 
 

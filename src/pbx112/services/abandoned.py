@@ -8,11 +8,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pbx112.domain.callback import refusal
 from pbx112.domain.caller import is_person
+from pbx112.domain.configuration import Configuration
 from pbx112.domain.errors import NoSuchCall
 from pbx112.storage import abandoned as storage
 from pbx112.storage import audit
-from pbx112.storage.callbacks import attempts_of
+from pbx112.storage.callbacks import NOT_PLACED, attempts_of
+from pbx112.storage.cells import locate
 
 MOST_CALLS = 20
 """Calls of one caller that are listed; their number is told whole."""
@@ -31,21 +34,26 @@ class AbandonedResult(StrEnum):
 Row = Mapping[str, Any]
 
 
-async def abandoned_list(conn: AsyncConnection, *, limit: int) -> dict[str, Any]:
+async def abandoned_list(
+    conn: AsyncConnection, configuration: Configuration, *, lang: str, limit: int
+) -> dict[str, Any]:
     """Who is still to be reached: `items` can be called back, `groups` cannot, by caller class; newest first.
 
-    `open_calls` counts calls. Without a time window; only the newest 5,000 calls are looked at.
+    Without a time window; of the callers with a number, and of the others, the newest 5,000 calls are looked at.
     """
     rows = await storage.open_abandoned(conn)
     found = merge(rows)
-    reachable = [item for item in found if item["callback_number"]]
-    others = [item for item in found if not item["callback_number"]]
-    await _tell_attempts(conn, reachable[:limit])
-    for item in others:
-        item |= {"attempts": [], "held_by": None}  # nobody can have called them back
+    for item in found:
+        trunk = configuration.trunk(item["trunk"] or "")
+        item["cannot_call_back"] = refusal(item.pop("call"), trunk, lang)
+    reachable = [item for item in found if item["cannot_call_back"] is None]
+    groups = group([item for item in found if item["cannot_call_back"] is not None], limit)
+    shown = [*reachable[:limit], *(item for one in groups for item in one["items"])]
+    await locate(conn, shown)
+    await _tell_attempts(conn, shown)
     return {
         "items": reachable[:limit],
-        "groups": group(others, limit),
+        "groups": groups,
         "total": len(reachable),
         "open_calls": len(rows),
         "complete": len(rows) < storage.MOST_OPEN,
@@ -91,7 +99,7 @@ async def closed_list(conn: AsyncConnection, *, limit: int) -> list[dict[str, An
 async def close(
     conn: AsyncConnection, call_ids: Sequence[UUID], *, who: str, result: str, note: str | None
 ) -> list[UUID]:
-    """Take these callers off the list, with all their open calls; audited, the caller commits.
+    """Take these callers off the list, with their open calls up to these; audited, the caller commits.
 
     Closing what is closed already changes nothing. Raises NoSuchCall when one was never abandoned.
     """
@@ -99,24 +107,23 @@ async def close(
     if missing:
         raise NoSuchCall(f"Not an abandoned call: {', '.join(sorted(map(str, missing)))}; nothing was changed.")
     closed = await storage.close_abandoned(conn, call_ids, who=who, result=result, note=note)
-    for call in closed:
-        await audit.append(
-            conn, who=who, action="abandoned.close", subject=str(call), after={"result": result, "note": note}
-        )
+    if closed:
+        facts = {"result": result, "note": note, "calls": sorted(map(str, closed))}
+        await audit.append(conn, who=who, action="abandoned.close", subject=str(call_ids[0]), after=facts)
     return closed
 
 
 def _person(row: Row) -> str:
     if is_person(row["number_key"]):
         return str(row["number_key"])
-    return str(row["imei_key"] or row["id"])
+    return str(row["imei_key"] if is_person(row["imei_key"]) else row["id"])
 
 
 def _item(row: Row) -> dict[str, Any]:
     return {
         "call_id": row["id"],
         "caller": row["caller"],
-        "callback_number": row["caller"]["callback_number"],
+        "call": row,
         "trunk": row["trunk"],
         "service": row["service"],
         "location": row["location"],
@@ -125,19 +132,31 @@ def _item(row: Row) -> dict[str, Any]:
     }
 
 
+async def reopen(conn: AsyncConnection, call_ids: Sequence[UUID], *, who: str) -> list[UUID]:
+    """Put closed calls back onto the list; audited, the caller commits. What is open already stays as it is."""
+    reopened = await storage.reopen_abandoned(conn, call_ids)
+    if reopened:
+        facts = {"calls": sorted(map(str, reopened))}
+        await audit.append(conn, who=who, action="abandoned.reopen", subject=str(call_ids[0]), after=facts)
+    return reopened
+
+
 async def _tell_attempts(conn: AsyncConnection, items: Sequence[dict[str, Any]]) -> None:
+    """Put into each item who tried to call back and what came of it, newest first, and who holds the caller now."""
     calls = [call["id"] for item in items for call in item["calls"]]
-    worked(items, await attempts_of(conn, calls), datetime.now(UTC))
-
-
-def worked(
-    items: Iterable[dict[str, Any]], attempts: Mapping[UUID, Sequence[Mapping[str, Any]]], now: datetime
-) -> None:
-    """Put the calls back that were tried into each item, newest first, and who holds him now."""
+    attempts, made = await attempts_of(conn, calls), await storage.calls_back_of(conn, calls)
     for item in items:
-        tried = [dict(attempt) for call in item["calls"] for attempt in attempts.get(call["id"], ())]
-        tried.sort(key=lambda attempt: attempt["requested_at"], reverse=True)
-        newest = tried[0] if tried else None
-        held = newest is not None and newest["lease_until"] > now and newest["state"] != "not_placed"
-        item["attempts"] = tried
-        item["held_by"] = newest["operator"] if newest is not None and held else None
+        item["attempts"] = _of(item, attempts, "requested_at")
+        item["callbacks"] = _of(item, made, "received_at")
+        item["held_by"] = _holder(item["attempts"], datetime.now(UTC))
+
+
+def _of(item: Mapping[str, Any], by_call: Mapping[UUID, Sequence[dict[str, Any]]], time: str) -> list[dict[str, Any]]:
+    found = [one for call in item["calls"] for one in by_call.get(call["id"], ())]
+    return sorted(found, key=lambda one: one[time], reverse=True)
+
+
+def _holder(attempts: Sequence[Mapping[str, Any]], now: datetime) -> str | None:
+    if not attempts or attempts[0]["lease_until"] <= now or attempts[0]["state"] == NOT_PLACED:
+        return None
+    return str(attempts[0]["operator"])

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbx112.domain.callback import LEASE, RING_SECONDS, not_ready, refusal, still_up, taken
+from pbx112.domain.callback import LEASE, RING_SECONDS, not_ready, on_the_line, refusal, still_up, taken
 from pbx112.domain.configuration import Configuration, Operator
 from pbx112.domain.errors import (
     AsteriskUnavailable,
@@ -94,6 +94,9 @@ class CallbackDesk:
             if words is not None:
                 raise CannotCallBack(words)
             number = record["caller"]["callback_number"]
+            calling = await callbacks.on_the_line(conn, number)
+            if calling is not None:
+                raise CannotCallBack(on_the_line(calling[0], self._local(calling[1]), self.lang))
             held = await callbacks.holder(conn, call, number, operator, rings=_RINGS)
             if held is not None:
                 raise CallbackTaken(self._say(held))

@@ -19,7 +19,7 @@ _NOBODY = Caller(CallerClass.UNPARSEABLE, warnings=("number_unreadable", "cannot
 
 
 HEADER_LIMITS = {"geolocation": 1200, "p-access-network-info": 512, "cellular-network-info": 512, "call-info": 512}
-"""Characters that are kept of a header, where it is not RAW_LIMIT."""
+"""Bytes (UTF-8) that are kept of a header, where it is not RAW_LIMIT."""
 _MANY_LINES = frozenset({*HEADER_LIMITS, "p-asserted-identity", "history-info"})
 
 CUT = "…"
@@ -27,7 +27,6 @@ CUT = "…"
 
 
 NUISANCE_WARNING = "nuisance_likely"
-"""A caller's warning: operators often found his calls to be no emergency. His call is taken like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +185,9 @@ def _kept(name: str, value: str) -> str:
     """The header with everything made visible that is not to be printed, but for the breaks between its lines."""
     limit = HEADER_LIMITS.get(name, RAW_LIMIT)
     lines = value[:limit].split("\n") if name in _MANY_LINES else [value[:limit]]
-    kept = "\n".join(map(_visible, lines))[:limit]
-    return kept + (CUT if len(value) > limit or len(kept) == limit else "")
+    whole = "\n".join(map(_visible, lines)).encode("utf-8", "replace")
+    kept = whole[:limit].decode("utf-8", "ignore")
+    return kept + (CUT if len(value) > limit or len(whole) > limit else "")
 
 
 def _visible(line: str) -> str:

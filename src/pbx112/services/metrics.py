@@ -50,8 +50,8 @@ class Metrics:
         self._agi_seconds.observe(seconds)
 
     def call_seen(self, call: Mapping[str, Any]) -> None:
-        """Count a call (public names) once, when it has ended; later changes of its record count no more."""
-        if call["outcome"] is None or call["id"] in self._counted:
+        """Count a caller's call (public names) once, when it has ended; later changes of its record count no more."""
+        if call["direction"] != "inbound" or call["outcome"] is None or call["id"] in self._counted:
             return
         self._counted[call["id"]] = None
         if len(self._counted) > _REMEMBERED_CALLS:

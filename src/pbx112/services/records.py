@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -19,7 +20,7 @@ from pbx112.domain.call import fold
 from pbx112.domain.events import JournalEvent
 from pbx112.domain.record import CallRecord, call_id
 from pbx112.storage.abandoned import keep_abandoned
-from pbx112.storage.calls import call_without_events, folded_calls, open_calls, public, upsert_calls
+from pbx112.storage.calls import call_without_events, folded_calls, keys_of, open_calls, public, upsert_calls
 from pbx112.storage.engine import reading, transaction
 from pbx112.storage.events import JournalRow, all_linkedids, events_of, insert_events
 from pbx112.storage.position import lock_position, move_position
@@ -206,8 +207,11 @@ async def rebuild(engine: AsyncEngine, node: str, *, check: bool) -> RebuildResu
             break
         calls += len(records)
         different += [call_id(node, linked_id) for linked_id in found]
-        if found and not check:
+        if not check:
             await _rewrite(engine, node, found)
+            same = [record for linked_id, record in records.items() if linked_id not in set(found)]
+            async with transaction(engine) as conn:
+                await keep_abandoned(conn, same)
         after = linked_ids[-1]
     async with reading(engine) as conn:
         orphans = await call_without_events(conn, node)
@@ -228,12 +232,18 @@ async def _differing(
     return [
         linked_id
         for linked_id in linked_ids
-        if (public(records[linked_id]) if linked_id in records else None) != stored.get(linked_id)
+        if (_stored_form(records[linked_id]) if linked_id in records else None) != stored.get(linked_id)
     ]
+
+
+def _stored_form(record: CallRecord) -> dict[str, Any]:
+    return public(record) | keys_of(record)
 
 
 async def _rewrite(engine: AsyncEngine, node: str, linked_ids: Sequence[str]) -> None:
     """Write these calls from their events as they are now, with the reader held off."""
+    if not linked_ids:
+        return
     async with transaction(engine) as conn:
         held = await lock_position(conn, node)
         records = list((await _records(conn, node, linked_ids)).values())

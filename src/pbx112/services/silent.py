@@ -51,9 +51,10 @@ class SilentDesk:
         talk = await self._talk(id_)
         if only is not None and talk.operator != only:
             raise NotAllowed("An operator may do this in the call he is in himself only.")
-        result = "asked"
+        result = "unknown"
         try:
             await self.telephone.press(talk.operator, talk.linkedid, SILENT_CODE)
+            result = "asked"
         except Pbx112Error as error:
             result = error.slug
             raise
@@ -68,6 +69,8 @@ class SilentDesk:
             raise NoSuchCall(f"There is no call {id_}.")
         if call["state"] != CallState.TALKING or call["operator"] is None:
             raise CallNotTalking(f"The call {id_} is {call['state']}; only a caller in a talk can be asked.")
+        if call["direction"] != "inbound":
+            raise CallNotTalking(f"The call {id_} is a call back; only a caller who called 112 can be asked.")
         if call["node"] != self.node:
             raise CallOfAnotherNode(f"The call {id_} is on the node {call['node']}; ask there.")
         return _Talk(call["linkedid"], call["operator"])

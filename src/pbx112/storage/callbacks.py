@@ -23,12 +23,20 @@ WHERE direction = 'outbound' AND state <> 'ended' AND (callback_of = :call OR nu
 ORDER BY received_at DESC LIMIT 1
 """)
 
-# Another operator's lease; or the same operator's own attempt while his phone may still ring: until then the journal
-# does not know of it. What has its ended record is over (half a second for clocks that differ).
+_ON_THE_LINE = text("""
+SELECT id, received_at FROM calls
+WHERE number_key = :number AND direction = 'inbound' AND state <> 'ended' ORDER BY received_at DESC LIMIT 1
+""")
+
+# Another operator's lease, unless he did not lift his own phone: then he is not at work on it. Or the same operator's
+# own attempt while his phone may still ring: until then the journal does not know of it. What has its ended record is
+# over (half a second for clocks that differ).
 _HELD = text("""
 SELECT operator, requested_at, lease_until FROM callbacks a
 WHERE (call_id = :call OR number = :number) AND state <> 'not_placed' AND (
-    (operator <> :operator AND lease_until > clock_timestamp())
+    (operator <> :operator AND lease_until > clock_timestamp() AND NOT EXISTS (
+        SELECT 1 FROM calls c WHERE c.callback_of = a.call_id AND c.operator = a.operator AND c.state = 'ended'
+        AND c.received_at >= a.requested_at - interval '500 ms' AND c.offers -> 0 ->> 'result' <> 'answered'))
     OR (operator = :operator AND requested_at > clock_timestamp() - CAST(:rings AS interval) AND NOT EXISTS (
         SELECT 1 FROM calls c WHERE c.callback_of = a.call_id AND c.operator = :operator AND c.state = 'ended'
         AND c.received_at >= a.requested_at - interval '500 ms')))
@@ -68,6 +76,12 @@ async def holder(conn: AsyncConnection, call: UUID, number: str, operator: str, 
     if held is None:
         return None
     return Held(held.operator, held.requested_at, None if held.operator == operator else held.lease_until)
+
+
+async def on_the_line(conn: AsyncConnection, number: str) -> tuple[UUID, datetime] | None:
+    """The call that this (asserted) number has on 112 just now, and since when; None when it has none."""
+    row = (await conn.execute(_ON_THE_LINE, {"number": number})).first()
+    return None if row is None else (row.id, row.received_at)
 
 
 async def request(

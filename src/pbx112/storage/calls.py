@@ -70,6 +70,14 @@ def public(record: CallRecord) -> dict[str, Any]:
     }
 
 
+_KEYS = ("number_key", "imei_key")
+
+
+def keys_of(record: CallRecord) -> dict[str, str | None]:
+    """By what this call's caller is known again."""
+    return {"number_key": number_key(record.caller), "imei_key": imei_key(record.caller)}
+
+
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
@@ -78,10 +86,9 @@ def _row(record: CallRecord) -> dict[str, Any]:
     raw = public(record)
     return {
         **raw,
+        **keys_of(record),
         "caller_class": raw["caller"]["class"],
         "number": raw["caller"]["number"],
-        "number_key": number_key(record.caller),
-        "imei_key": imei_key(record.caller),
     }
 
 
@@ -132,11 +139,14 @@ async def complete(conn: AsyncConnection, records: Sequence[dict[str, Any]]) -> 
 
 
 async def folded_calls(conn: AsyncConnection, node: str, linked_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What is stored of these calls, in the form of `public`, by linked id."""
+    """What is stored of these calls by linked id: `public` and `keys_of`."""
     rows = select(calls).where(
         calls.c.node == node, calls.c.linkedid == func.any(bindparam("ids", list(linked_ids), ARRAY(Text)))
     )
-    return {row["linkedid"]: _folded(row) for row in (await conn.execute(rows)).mappings()}
+    return {
+        row["linkedid"]: _folded(row) | {name: row[name] for name in _KEYS}
+        for row in (await conn.execute(rows)).mappings()
+    }
 
 
 async def call_without_events(conn: AsyncConnection, node: str) -> list[UUID]:

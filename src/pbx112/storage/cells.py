@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pbx112.domain.errors import BadInput
 from pbx112.domain.place import CellKey, KnownCell, cell_key, with_cells
 from pbx112.storage.tables import cells
 
@@ -90,10 +91,12 @@ async def import_cells(conn: AsyncConnection, rows: Iterable[CellRow], *, replac
     The rows are taken a few thousand at a time. Two imports at once wait for each other; readers do not wait.
     """
     await conn.execute(text(f"SET LOCAL statement_timeout = '{_IMPORT_SECONDS}s'"))
-    await conn.execute(text("LOCK TABLE cells IN SHARE ROW EXCLUSIVE MODE"))
-    await conn.execute(text(_CREATE))
     driver = await _driver(conn)
+    await driver.execute("LOCK TABLE cells IN SHARE ROW EXCLUSIVE MODE", timeout=_IMPORT_SECONDS)
+    await conn.execute(text(_CREATE))
     taken = await _copy(driver, rows)
+    if not taken:
+        raise BadInput("The file has no cell; nothing was changed.")
     # Without its statistics PostgreSQL takes a new table for a tiny one.
     await driver.execute(f"ANALYZE {_INCOMING}", timeout=_IMPORT_SECONDS)
     put = await driver.fetchrow(_MERGE, timeout=_IMPORT_SECONDS)

@@ -43,6 +43,8 @@ metadata = MetaData(
 )
 
 _TIME = DateTime(timezone=True)
+_REACHED = text("answered_at IS NOT NULL AND NOT drill")
+_NO_MARKS = """'{"priority": null, "resource_priority": [], "additional_data": [], "forwarded_by": []}'"""
 
 
 def _now(name: str) -> Column[object]:
@@ -107,7 +109,7 @@ calls = Table(
     Column("hangup_by", Text),
     Column("offers", JSONB, nullable=False),
     Column("location", JSONB, nullable=False, server_default="[]"),
-    Column("marks", JSONB, nullable=False, server_default="{}"),
+    Column("marks", JSONB, nullable=False, server_default=text(_NO_MARKS)),
     Column("reordered", JSONB(none_as_null=True)),
     Column("silent_checks", JSONB, nullable=False, server_default="[]"),
     Column("callback_of", Uuid),
@@ -124,6 +126,8 @@ calls = Table(
     Index(None, "number_key", "received_at"),
     Index(None, "imei_key", "received_at"),
     Index(None, "callback_of"),
+    Index("ix_calls_reached_number", "number_key", "answered_at", postgresql_where=_REACHED),
+    Index("ix_calls_reached_imei", "imei_key", "answered_at", postgresql_where=_REACHED),
 )
 
 call_annotations = Table(
