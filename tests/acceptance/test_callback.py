@@ -170,10 +170,10 @@ async def test_given_an_operator_who_refuses_when_his_phone_rings_then_nobody_is
         record = await record_of(fresh, old)
         assert (record["outcome"], record["operator"], record["hangup_cause"]) == ("failed", "op1", 17)
         assert [offer["result"] for offer in record["offers"]] == ["busy"]
-        refused(await call_back(fresh, old, "op2"), 409, "callback-taken")
         assert (await call_back(fresh, old)).status_code == 202
         await operator.wait_incoming(5)
-        await operator.hangup()
+        refused(await call_back(fresh, old, "op2"), 409, "callback-taken")
+        await operator.reject(486)
         assert not [event for event in caller.events if event.name == "incoming"]
 
 

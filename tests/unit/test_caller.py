@@ -10,22 +10,21 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pbx112.agi.facts import WORD_LIMIT, journal_words
+from pbx112.domain.addresses import addresses
 from pbx112.domain.caller import (
     RAW_LIMIT,
     WARNINGS,
     Caller,
     CallerClass,
     SipIdentity,
-    addresses,
     classify,
     imei_key,
     is_person,
-    normalise,
     number_key,
-    number_of,
     read_imei,
 )
 from pbx112.domain.configuration import NumberFormat
+from pbx112.domain.dialled import normalise, number_of
 from pbx112.domain.record import Intake
 from pbx112.services import numbers
 from pbx112.services.intake import ArrivedCall, Routing

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pbx112.domain.caller import WARNINGS, Caller, CallerClass, SipIdentity, classify, normalise
+from pbx112.domain.caller import WARNINGS, Caller, CallerClass, SipIdentity, classify
 from pbx112.domain.configuration import NumberFormat
+from pbx112.domain.dialled import normalise
 from pbx112.services import numbers
 
 BUDI = "+6281234567890"

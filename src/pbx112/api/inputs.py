@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import Body, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from pbx112.domain.caller import CallerClass, normalise
+from pbx112.domain.caller import CallerClass
+from pbx112.domain.dialled import normalise
 from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall, VersionRequired
 from pbx112.domain.record import CallState, Outcome
 from pbx112.domain.rules import Rules

@@ -7,20 +7,22 @@ whatever cannot be read keeps its raw value. Who forwarded a call (Diversion, Hi
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import islice
 
+from pbx112.domain.addresses import HEADER_LIMIT, Address, addresses, unescaped
 from pbx112.domain.configuration import NumberFormat
+from pbx112.domain.dialled import (
+    COUNTRY_CODE,
+    NUMBER_LIMIT,
+    TELEPHONE_SCHEMES,
+    NumberReader,
+    normalise,
+    number_of,
+    squeezed,
+)
 
-COUNTRY_CODE = "62"
 RAW_LIMIT = 256
-HEADER_LIMIT = 8192
-"""Characters of a header that are looked at: two lines of the longest that Asterisk hands out."""
-
-MOST_ADDRESSES = 8
-_MOST_PARAMETERS = 16
-
 WARNINGS = {
     "cannot_call_back": "No number reaches the caller: ask for the location first.",
     "number_unreadable": "A number was there and could not be read; its raw value is kept.",
@@ -78,22 +80,6 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """One address of a header, `"Budi" <sip:+62811;cpc=test@host;user=phone>;tag=1`.
-
-    `uri` is what stands in the angle brackets, `user` its user part or telephone number, unescaped and without the
-    parameters that stand in it. Parameters have names in lower case; without angle brackets they belong to both.
-    """
-
-    uri: str
-    scheme: str = ""
-    user: str = ""
-    host: str = ""
-    parameters: dict[str, str] = field(default_factory=dict)
-    header_parameters: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class _Source:
     """Where an identity stands, and whether its numbers are believed."""
 
@@ -108,19 +94,7 @@ class _Number:
     pseudo: bool
 
 
-NumberReader = Callable[[str, NumberFormat], str | None]
-"""Reads a calling number as E.164, or as a short code; None when it is neither."""
-
-# Each is read from left to right once, whatever stands in a header: a caller must not be able to make them costly.
-_ESCAPED = re.compile(r"\\.", re.DOTALL)
-_QUOTED_VALUE = re.compile(r'=\s?"([A-Za-z0-9+.:_-]*)"')
-_FOLD = re.compile(r"\r?\n[ \t]+")
-_PIECE = re.compile(r"(?:[^,<]+|<+[^<>]*>|<+)+")
-_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,20})\s*:")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]*")
-_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_NUMBER_AS_HOST = re.compile(r"\+?[0-9]{7,15}")
-_TELEPHONE_SCHEMES = frozenset({"sip", "sips", "tel"})
 _HIDDEN = frozenset({"restricted", "private", "withheld", "blocked", "suppressed", "p"})
 _ABSENT = _HIDDEN | {
     *("", "anonymous", "unavailable", "not available", "unknown", "none", "null", "o", "out of area", "no number"),
@@ -128,42 +102,12 @@ _ABSENT = _HIDDEN | {
 }
 _IMEI = re.compile(r"urn:gsma:imei(?:sv)?:([0-9][0-9-]{13,19})(?![0-9A-Za-z-])", re.IGNORECASE)
 _CPC = re.compile(r"[a-z][a-z0-9-]{0,23}")
-_SEPARATORS = dict.fromkeys(map(ord, " ().-"))
-_CONTEXT = re.compile(r"\+([1-9][0-9]{0,7})")
-_FOREIGN_NETWORK = re.compile(r"\.mcc(?!510)[0-9]{3}\.")
-_KEEPS_ITS_ZERO = "39"
-_SHORT_CODE = 6  # digits at most
-_LONGEST_FIXED = 11
-_SHORTEST_WITH_COUNTRY = 9
 _PATTERN_LIMIT = 40
-_NUMBER_LIMIT = 64  # separators and all, and for what stands in place of a number, too
 _BETWEEN_WORDS = re.compile(r"[\s_./-]+")
 _OPEN = frozenset({"", "none", "off", "no"})
 _WHOLE = re.compile(r"\+[1-9][0-9]{7,14}")
 _KEY_PREFIX = {CallerClass.PSEUDO_ANI: "pseudo:", CallerClass.UNTRUSTED_CLAIM: "claim:"}
 _CALLBACK = frozenset({CallerClass.ASSERTED, CallerClass.ASSERTED_WITHHELD, CallerClass.ASSERTED_FOREIGN})
-
-
-def normalise(raw: str, number_format: NumberFormat = NumberFormat.AUTO) -> str | None:
-    """A calling number as E.164 (`+6281..`), a short code as it is (`110`), or None when it is not a number at all."""
-    digits = squeezed(raw) if len(raw) <= _NUMBER_LIMIT else ""
-    plus = digits.startswith("+")
-    digits = digits[1:] if plus else digits
-    if not digits.isascii() or not digits.isdigit() or not 3 <= len(digits) <= 17 or not digits.strip("0"):
-        return None
-    if digits.startswith("00"):
-        digits = digits[2:]
-        if len(digits) < 4 or digits.startswith("0"):
-            return None
-    elif digits.startswith("0"):
-        digits = COUNTRY_CODE + digits[1:]
-    elif not plus and len(digits) <= _SHORT_CODE:
-        return digits
-    elif not plus and not _has_country_code(digits, number_format):
-        digits = COUNTRY_CODE + digits
-    if digits.startswith(f"{COUNTRY_CODE}0"):  # the 0 of national dialling does not belong behind a country code
-        digits = COUNTRY_CODE + digits[2:].lstrip("0")
-    return f"+{digits}" if 3 <= len(digits) <= 15 else None
 
 
 def classify(
@@ -257,126 +201,14 @@ def clean(raw: str) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
-def squeezed(raw: str) -> str:
-    """A number without the separators that are only for the eye."""
-    return raw.translate(_SEPARATORS)
-
-
-def unescaped(text: str) -> str:
-    """The text with its percent escapes undone, once."""
-    if "%" not in text:
-        return text
-    return _ESCAPES.sub(lambda found: bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace"), text)
-
-
-def addresses(header: str, most: int = MOST_ADDRESSES) -> list[Address]:
-    """The addresses of a header, of all its lines and comma lists; what stands in quotes is only a name."""
-    lines = [line for line in _FOLD.sub(" ", header[:HEADER_LIMIT]).split("\n") if line and not line.isspace()]
-    known: list[Address] = []
-    for line in lines[:most]:
-        pieces = (found[0] for found in _PIECE.finditer(_nameless(line)) if not found[0].isspace())
-        of_line = [_address(piece) for piece in islice(pieces, most)] or [Address(line.strip())]
-        # Beside a whole address, a stretch without a scheme is a piece of a name that has a comma but no quotes.
-        known += [address for address in of_line if address.scheme] or of_line
-    return known[:most]
-
-
-def number_of(
-    address: Address, number_format: NumberFormat = NumberFormat.AUTO, e164: NumberReader = normalise
-) -> str | None:
-    """The telephone number of an address, or None when it has none that can be read."""
-    if address.scheme not in _TELEPHONE_SCHEMES and address.scheme:
-        return None
-    dialled = _in_context(address.user, address.parameters.get("phone-context", ""))
-    return e164(dialled, number_format) if dialled else None
-
-
-def _nameless(line: str) -> str:
-    """The line without what stands in quotes; behind a quote that nobody closes it stays, so that it can be read."""
-    if '"' not in line:
-        return line
-    stretches = _ESCAPED.sub(r"\\", _QUOTED_VALUE.sub(r"=\1", line, count=_MOST_PARAMETERS)).split('"')
-    outside = stretches[::2]
-    return " ".join(outside if len(stretches) % 2 else [*outside, stretches[-1]])
-
-
-def _address(piece: str) -> Address:
-    begin = piece.find("<")
-    if begin < 0:
-        return _parsed(piece, None)
-    end = piece.find(">", begin)
-    if end < 0:
-        return _parsed(piece[begin + 1 :], "")
-    return _parsed(piece[piece.rfind("<", 0, end) + 1 : end], piece[end + 1 :])
-
-
-def _parsed(uri: str, rest: str | None) -> Address:
-    """The parts of a URI; `rest` are the header's own parameters, None where no angle brackets tell them apart."""
-    found = _SCHEME.match(uri)
-    scheme, body = (found[1].lower(), uri[found.end() :]) if found else ("", uri)
-    user, at, host = body.partition("@")
-    if scheme in {"sip", "sips"} and not at:
-        user, host = "", body
-        if _NUMBER_AS_HOST.fullmatch(body.partition(";")[0].strip()):
-            user, host = body, ""
-    user, *in_user = unescaped(user.strip()).split(";")
-    host, *in_host = host.partition("?")[0].split(";")
-    parameters = _parameters([*in_user, *in_host])
-    return Address(
-        uri=(uri if rest is not None or at else uri.partition(";")[0]).strip(),
-        scheme=scheme,
-        user=user.partition(":")[0].strip(),
-        host=host.strip().lower(),
-        parameters=parameters,
-        header_parameters=parameters if rest is None else _parameters(rest.split(";")[1:]),
-    )
-
-
-def _parameters(texts: list[str]) -> dict[str, str]:
-    """Parameters by their names in lower case; of several with one name the first counts."""
-    parameters: dict[str, str] = {}
-    for text in texts[:_MOST_PARAMETERS]:
-        name, _, value = text.partition("=")
-        parameters.setdefault(name.strip().lower(), value.strip())
-    return parameters
-
-
-def _in_context(user: str, context: str) -> str | None:
-    """The number as it would be read here, when its phone-context (RFC 3966) says where it is to be read."""
-    digits = squeezed(user)
-    if not context or digits.startswith(("+", "00")):
-        return user
-    found = _CONTEXT.fullmatch(squeezed(context))
-    if found is None:
-        return None if _FOREIGN_NETWORK.search(context.lower()) else user
-    prefix = found[1]
-    if prefix.startswith(COUNTRY_CODE):
-        if len(digits) <= _SHORT_CODE or digits.startswith("0"):
-            return user
-        if _has_country_code(digits, NumberFormat.AUTO):
-            return f"+{digits}"
-    if digits.startswith("0") and not prefix.startswith(_KEEPS_ITS_ZERO):
-        # Behind a longer prefix, which has an area code too, a national number cannot be put.
-        return f"+{prefix}{digits[1:]}" if len(prefix) <= 3 else None
-    return f"+{prefix}{digits}"
-
-
-def _has_country_code(digits: str, number_format: NumberFormat) -> bool:
-    """Whether digits without a `+` begin with a country code: Indonesian area codes begin with 62 too."""
-    if number_format is NumberFormat.E164:
-        return True
-    shortest = _LONGEST_FIXED + 1 if number_format is NumberFormat.NATIONAL else _SHORTEST_WITH_COUNTRY
-    return digits.startswith(COUNTRY_CODE) and len(digits) >= shortest
-
-
 def _is_absent(address: Address) -> bool:
     """Whether an address says that there is no number, as gateways write it for ISUP's restricted or unavailable."""
-    if len(address.user) > _NUMBER_LIMIT:
+    if len(address.user) > NUMBER_LIMIT:
         return False
     digits = squeezed(address.user).removeprefix("+")
     if address.user and (_name(address) in _ABSENT or not digits.strip("0")):
         return True
-    if address.scheme not in _TELEPHONE_SCHEMES:
+    if address.scheme not in TELEPHONE_SCHEMES:
         return False
     if not address.user:
         return _HOST.fullmatch(address.host) is not None
@@ -465,7 +297,7 @@ def _class_of(number: _Number, believed: bool, withheld: bool) -> CallerClass:
 
 
 def _unreadable(known: Caller, address: Address) -> Caller:
-    raw = address.user if address.scheme in _TELEPHONE_SCHEMES and address.user else address.uri
+    raw = address.user if address.scheme in TELEPHONE_SCHEMES and address.user else address.uri
     return replace(
         known,
         caller_class=CallerClass.UNPARSEABLE,

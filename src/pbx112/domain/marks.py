@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pbx112.domain.caller import RAW_LIMIT, Address, addresses, clean, number_of, unescaped
+from pbx112.domain.addresses import Address, addresses, unescaped
+from pbx112.domain.caller import RAW_LIMIT, clean
+from pbx112.domain.dialled import number_of
 
 MOST_MARKS = 8
 PRIORITIES = frozenset({"emergency", "urgent", "normal", "non-urgent"})

@@ -7,8 +7,9 @@ for every call).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pbx112.domain.caller import RAW_LIMIT, Caller, CallerClass, NumberReader, SipIdentity, classify, clean, normalise
+from pbx112.domain.caller import RAW_LIMIT, Caller, CallerClass, SipIdentity, classify, clean
 from pbx112.domain.configuration import Configuration, Queue, Trunk
+from pbx112.domain.dialled import NumberReader, normalise
 from pbx112.domain.marks import read_service
 from pbx112.domain.record import Reordered
 

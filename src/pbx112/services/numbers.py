@@ -7,8 +7,8 @@ agree on every valid number. What this one adds: foreign numbers written in thei
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
-from pbx112.domain.caller import normalise
 from pbx112.domain.configuration import NumberFormat
+from pbx112.domain.dialled import normalise
 
 _REGION = "ID"
 
