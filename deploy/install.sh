@@ -22,6 +22,7 @@ rsync -a --delete --chown=root:root --chmod=u+rwX,go+rX,go-w --exclude .git --ex
 /opt/pbx112/.venv/bin/python -m compileall -q /opt/pbx112/src
 install -m 0644 "$source_dir"/deploy/systemd/*.service /etc/systemd/system/
 install -m 0644 "$source_dir/deploy/logrotate.conf" /etc/logrotate.d/pbx112
+install -D -m 0644 "$source_dir/deploy/logrotate-hourly.conf" /etc/systemd/system/logrotate.timer.d/pbx112.conf
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 # As the service's user: fetch Asterisk when the system has none that is new enough, and make the prompts.

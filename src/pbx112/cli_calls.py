@@ -18,6 +18,7 @@ from pbx112.settings import Settings
 from pbx112.storage.call_list import CallFilter, list_calls
 from pbx112.storage.calls import call_events, get_call
 from pbx112.storage.engine import reading
+from pbx112.storage.events import Gap, gaps_between
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table.")]
 _PAGE = 200
@@ -60,9 +61,13 @@ def calls(  # noqa: PLR0917 - options of a command, given by name
         operator=operator,
         number=number,
     )
-    found = run(_list(of, wanted, limit))
+    found, gaps = run(_list(of, wanted, limit))
     if as_json:
         show_json(found)
+    for gap in gaps:
+        # Beside the list, not in it: a program reads the list.
+        typer.echo(_gap_line(gap, of), err=True)
+    if as_json:
         return
     columns = ("received", "number", "class", "state", "outcome", "queue", "operator", "wait", "talk", "id")
     show_table(of.lang, columns, [_row(one, of) for one in found], whole="id")
@@ -103,7 +108,8 @@ def moment(text: str | None, zone: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
 
 
-async def _list(of: Settings, wanted: CallFilter, limit: int) -> list[dict[str, Any]]:
+async def _list(of: Settings, wanted: CallFilter, limit: int) -> tuple[list[dict[str, Any]], list[Gap]]:
+    """The calls, and the gaps that touch the time they are of."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     async with database(of) as engine, reading(engine) as connection:
@@ -113,7 +119,8 @@ async def _list(of: Settings, wanted: CallFilter, limit: int) -> list[dict[str, 
             cursor = page.next_cursor
             if cursor is None:
                 break
-    return found
+        oldest = found[-1]["received_at"] if found and cursor is not None else wanted.since
+        return found, await gaps_between(connection, oldest, wanted.until)
 
 
 async def _one(of: Settings, id_: UUID, with_events: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -142,6 +149,11 @@ def _rebuild(of: Settings, *, check: bool, as_json: bool) -> None:
         )
     if check and not result.equal:
         raise typer.Exit(1)
+
+
+def _gap_line(gap: Gap, of: Settings) -> str:
+    since, until = (local_time(at, of.timezone) if at else "?" for at in (gap.since, gap.until))
+    return f"{word(of.lang, 'gap')} {since} - {until} ({gap.node}): {inert(gap.reason)}"
 
 
 def _row(one: dict[str, Any], of: Settings) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -67,6 +68,18 @@ def _local(value: Bind | None) -> Bind | None:
     return value
 
 
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def _web_address(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        found = urlsplit(value.get_secret_value())  # it may hold a token, so it is never shown
+        if found.scheme not in {"http", "https"} or not found.hostname:
+            raise ValueError("this is not a web address, such as https://alarm.example.go.id/pbx112")
+    return value
+
+
 BindField = Annotated[Bind, NoDecode, BeforeValidator(_bind)]
 
 
@@ -84,6 +97,7 @@ class Settings(BaseSettings):
     agi_bind: Annotated[BindField, AfterValidator(_local)] = Bind(("127.0.0.1", 4573))
     agi_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind), AfterValidator(_local)] = None
     ami_bind: BindField = Bind(("127.0.0.1", 5038))
+    ami_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
     sip_bind: BindField = Bind(("127.0.0.1", 5060))
     rtp_range: Annotated[tuple[int, int], NoDecode, BeforeValidator(_range)] = (20000, 20999)
     asterisk: str | None = None
@@ -91,6 +105,15 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Jakarta"
     lang: Literal["id", "en"] = "id"
     demo_secret: SecretStr | None = None
+    journal_max_mb: Annotated[float, Field(gt=0)] = 64
+    journal_keep_days: Annotated[float, Field(ge=0)] = 14
+    canary_minutes: Annotated[float, Field(ge=0, le=1440)] = 15
+    watch_free_seconds: Annotated[float, Field(ge=2, le=300)] = 5
+    watch_wait_seconds: Annotated[float, Field(ge=5, le=3600)] = 60
+    watch_empty_queue: bool = True
+    watch_trunk_calls: Annotated[float, Field(ge=0, le=1000)] = 5
+    alarm_webhook: Annotated[SecretStr | None, BeforeValidator(_or_none), AfterValidator(_web_address)] = None
+    alarm_webhook_secret: Annotated[SecretStr | None, BeforeValidator(_or_none)] = None
     log_format: Literal["text", "json"] = "text"
 
     @model_validator(mode="after")

@@ -238,6 +238,7 @@ async def test_given_two_edits_at_once_when_both_name_the_same_version_then_one_
     assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
 
 
+@pytest.mark.alone
 async def test_given_a_call_when_it_is_read_often_then_each_answer_is_quick(client: httpx.AsyncClient) -> None:
     headers = bearer()
     times = []

@@ -158,6 +158,7 @@ def environment_of(folder: Path, worker: int, **overrides: str) -> dict[str, str
         "PBX112_RTP_RANGE": f"{first + 400}-{first + 1399}",
         "PBX112_DEMO_SECRET": SECRET,
         "PBX112_NODE": f"test{worker}",
+        "PBX112_CANARY_MINUTES": "0",
         **overrides,
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PBX112_DATABASE")}

@@ -34,6 +34,7 @@ EXPECTED: list[tuple[str, str, set[Role]]] = [
     ("GET", "/v1/abandoned/closed", ALL),
     ("POST", "/v1/abandoned/close", {OPERATOR, SUPERVISOR, ADMIN}),
     ("POST", "/v1/abandoned/reopen", {OPERATOR, SUPERVISOR, ADMIN}),
+    ("GET", "/v1/gaps", ALL),
     ("GET", "/v1/rules", ALL),
     ("PUT", "/v1/rules", {ADMIN}),
     ("GET", "/v1/callers/+6281234567890/score", ALL),
@@ -50,6 +51,7 @@ EXPECTED: list[tuple[str, str, set[Role]]] = [
     ("GET", "/v1/trunks", {SUPERVISOR, ADMIN, AUDITOR}),
     ("GET", "/v1/trunks/carrier-a", {SUPERVISOR, ADMIN, AUDITOR}),
     ("GET", "/v1/live", ALL),
+    ("GET", "/v1/alarms", ALL),
 ]
 PUBLIC_DOORS = {
     ("POST", "/v1/token"),

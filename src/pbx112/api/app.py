@@ -46,7 +46,9 @@ def make_app(parts: ApiParts) -> FastAPI:
     app.router.route_class = GuardedRoute
     app.state.parts = parts
     app.state.sign_in = SignIn(parts.engine)
-    app.state.readiness = Readiness(parts.engine, parts.telephone, parts.live, parts.journal, parts.agi)
+    app.state.readiness = Readiness(
+        parts.engine, parts.telephone, parts.live, parts.journal, parts.agi, more=parts.more_health
+    )
     app.add_middleware(Guard, metrics=parts.metrics)
     errors.install(app)
     for route in ROUTES:

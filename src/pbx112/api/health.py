@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from pbx112.api.answers import answer
 from pbx112.api.errors import readiness_status
 from pbx112.api.parts import ApiParts, Parts
+from pbx112.services.alarms import public_alarm
 from pbx112.services.health import Readiness
 
 
@@ -37,6 +38,8 @@ async def get_ready(request: Request, parts: Parts) -> Response:
         "status": "ready" if ready else "not-ready",
         "node": parts.node,
         "parts": {part.name: {"ok": part.ok, "detail": part.detail} for part in found},
+        "alarms": [public_alarm(alarm) for alarm in parts.alarms()],
+        "gaps": parts.gaps(),
     }
     status, headers = readiness_status(ready)
     return answer(body, status=status, headers=headers)
@@ -77,6 +80,10 @@ class _Everything:
             for queue in live.queues:
                 family.add_metric([queue.name], len(getattr(queue, name)))
             yield family
+        alarms = GaugeMetricFamily("pbx112_alarm", "1 for each alarm that is up.", labels=["key", "level"])
+        for alarm in parts.alarms():
+            alarms.add_metric([alarm.key, alarm.level], 1)
+        yield alarms
 
 
 def _tasks() -> int:

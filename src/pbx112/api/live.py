@@ -40,7 +40,7 @@ def live_socket(access: Access) -> Any:
     """The WebSocket endpoint under a rule of the table of routes."""
 
     async def events(socket: WebSocket) -> None:
-        """`snapshot` first, then `live`, `call`, `reload` as things change, `ping` when nothing does.
+        """`snapshot` first, then `live`, `call`, `alarm`, `reload` as things change, `ping` when nothing does.
 
         The token comes as `?token=` or as the first message, `{"token": ".."}`.
         """
@@ -126,4 +126,4 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 
 
 def _live(parts: ApiParts) -> dict[str, Any]:
-    return live_view(parts.configuration(), parts.live.state, parts.node)
+    return live_view(parts.configuration(), parts.live.state, parts.node, parts.alarms())

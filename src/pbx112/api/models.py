@@ -2,7 +2,7 @@
 a test holds both together."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -382,6 +382,24 @@ class Live(_Shape):
     warnings: list[str]
 
 
+class Alarm(_Shape):
+    """Something that is wrong. `count`: how often it was raised; `last_at`: when it was last seen to be so."""
+
+    key: str
+    level: Literal["warning", "critical"]
+    text: str
+    since: datetime
+    last_at: datetime
+    count: int
+
+
+class AlarmList(_Shape):
+    """The alarms that are up on this node."""
+
+    node: str
+    items: list[Alarm]
+
+
 class Part(_Shape):
     """One part's health."""
 
@@ -390,11 +408,16 @@ class Part(_Shape):
 
 
 class Ready(_Shape):
-    """Every part's health by name."""
+    """Every part's health by name; `gaps` are the journal's of the last day, as in `GET /v1/gaps`.
+
+    `alarms` are those that are up; they alone do not make the service unready: it works, and says what is wrong.
+    """
 
     status: str
     node: str
     parts: dict[str, Part]
+    alarms: list[Alarm]
+    gaps: list[dict[str, Any]]
 
 
 class Weights(_Shape):

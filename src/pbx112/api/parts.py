@@ -1,15 +1,16 @@
 """What the web door needs of the rest of the service; the roof fills it in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
 from pbx112.domain.configuration import Configuration
+from pbx112.services.alarms import Alarm
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
@@ -22,7 +23,8 @@ class ApiParts:
 
     `configuration` gives the applied configuration from memory, `journal` and `agi` how those doors stand now;
     `token_secret` signs bearer tokens (32 bytes or more); `ami_reconnects` counts how often the AMI link was rebuilt;
-    `nuisance_changed` is told of edited dispositions and rules.
+    `nuisance_changed` is told of edited dispositions and rules. `more_health` are further parts of /health/ready,
+    `gaps` the journal's gaps of the last day by their public names; `alarms` are those that are up.
     """
 
     engine: AsyncEngine
@@ -43,6 +45,9 @@ class ApiParts:
     demo: bool = False
     nuisance_changed: Callable[[], None] = lambda: None
     ami_reconnects: Callable[[], int] = lambda: 0
+    alarms: Callable[[], Sequence[Alarm]] = lambda: ()
+    more_health: Callable[[], Sequence[PartHealth]] = lambda: ()
+    gaps: Callable[[], list[dict[str, Any]]] = list
 
 
 def parts_of(connection: HTTPConnection) -> ApiParts:

@@ -6,7 +6,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pbx112.api import abandoned, callbacks, calls, centre, health, live, models, pages, rules, sign_in, silent
+from pbx112.api import (
+    abandoned,
+    alarms,
+    callbacks,
+    calls,
+    centre,
+    gaps,
+    health,
+    live,
+    models,
+    pages,
+    rules,
+    sign_in,
+    silent,
+)
 from pbx112.api.access import ADMIN_ONLY, DESK, NOBODY, OVERSIGHT, OWN_OR_LEAD, PUBLIC, STAFF, Access
 
 
@@ -35,6 +49,7 @@ ROUTES = (
     Route("GET", "/v1/abandoned/closed", abandoned.get_closed, STAFF, "calls", models.ClosedCalls),
     Route("POST", "/v1/abandoned/close", abandoned.close_abandoned, DESK, "calls", models.Closed),
     Route("POST", "/v1/abandoned/reopen", abandoned.reopen_abandoned, DESK, "calls", models.Reopened),
+    Route("GET", "/v1/gaps", gaps.get_gaps, STAFF, "calls", gaps.GapList),
     Route("GET", "/v1/queues", centre.get_queues, STAFF, "centre", models.QueueList),
     Route("GET", "/v1/queues/{name}", centre.get_queue, STAFF, "centre", models.Queue),
     Route("GET", "/v1/operators", centre.get_operators, STAFF, "centre", models.OperatorList),
@@ -50,6 +65,7 @@ ROUTES = (
     Route("GET", "/v1/rules", rules.get_rules, STAFF, "rules", models.Rules),
     Route("PUT", "/v1/rules", rules.put_rules, ADMIN_ONLY, "rules", models.Rules),
     Route("GET", "/v1/callers/{number}/score", rules.get_caller_score, STAFF, "rules", models.CallerScore),
+    Route("GET", "/v1/alarms", alarms.get_alarms, STAFF, "live", models.AlarmList),
     Route("GET", "/v1/live", live.get_live, STAFF, "live", models.Live),
     Route("WEBSOCKET", "/v1/events", live.live_socket(STAFF), STAFF, "live"),
     Route("GET", "/v1/health/live", health.get_alive, PUBLIC, "health", also=("/health/live",)),

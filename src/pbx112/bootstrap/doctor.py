@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,16 +11,21 @@ from typing import Any
 import httpx
 from cryptography import x509
 
+from pbx112.api.tokens import make_token
 from pbx112.bootstrap.prepare import applied_configuration, database_url, migration_url
+from pbx112.bootstrap.serve import watched_places
 from pbx112.domain.demo import is_demo
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import find_asterisk
+from pbx112.host.secrets import read_secrets
+from pbx112.journal.tail import rotated_paths
+from pbx112.services.disk import file_systems, readable, write_fault
+from pbx112.services.users import Role
 from pbx112.settings import Bind, Settings
 from pbx112.storage.engine import check, make_engine
 from pbx112.storage.migrate import check_migrations
 
 _DEADLINE_SECONDS = 5.0
-_LEAST_FREE_BYTES = 2 * 1024**3
 _CERTIFICATE_WARNING = timedelta(days=30)
 
 
@@ -53,6 +57,7 @@ async def doctor(settings: Settings) -> list[Check]:
         ("database", _database),
         ("journal", _journal),
         ("service", _service),
+        ("alarms", _alarms),
         ("disk", _disk),
         ("secrets", _secrets),
         ("TLS certificate", _certificate),
@@ -138,9 +143,16 @@ async def _journal(settings: Settings) -> str:
         raise _Ill(f"{folder} is missing: Asterisk would lose every line.", "Run `pbx112 prepare`.")
     if not os.access(folder, os.W_OK):
         raise _Ill(f"{folder} cannot be written.", "Give it to the user that runs Asterisk.")
+    fault = write_fault(folder)
+    if fault is not None:
+        raise _Ill(f"{folder} cannot be written: {fault}.", "Free some space there now: journal lines are being lost.")
     if not settings.journal_file.exists():
         return "No call yet."
-    return f"{settings.journal_file.stat().st_size:,} bytes."
+    old = [path.stat().st_size for path in rotated_paths(settings.journal_file)]
+    return (
+        f"{readable(settings.journal_file.stat().st_size)}, and {len(old)} old files of {readable(sum(old))}, "
+        f"kept for {settings.journal_keep_days:g} days."
+    )
 
 
 async def _service(settings: Settings) -> str:
@@ -158,16 +170,39 @@ async def _service(settings: Settings) -> str:
     return f"Ready at http://{settings.http_bind}."
 
 
+async def _alarms(settings: Settings) -> str:
+    """The alarms of the running service. A warning is told; a critical one is a fault."""
+    token = make_token(read_secrets(settings.secrets_file).token, "doctor", Role.AUDITOR)
+    try:
+        async with httpx.AsyncClient(timeout=3.0, trust_env=False) as client:
+            answer = await client.get(
+                f"http://{settings.http_bind}/v1/alarms", headers={"Authorization": f"Bearer {token}"}
+            )
+            items: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        raise _Ill(
+            f"They cannot be asked for ({type(error).__name__}).", "Start the service; it keeps the alarms."
+        ) from error
+    texts = " ".join(f"[{item['level']}] {item['key']}: {item['text']}" for item in items)
+    if any(item["level"] == "critical" for item in items):
+        raise _Ill(texts, "Do what the alarm says.")
+    return texts or "None is up."
+
+
 async def _disk(settings: Settings) -> str:
     if not settings.state_dir.is_dir():
         raise _Ill(f"{settings.state_dir} is missing.", "Start the system once: make run, or pbx112 prepare.")
-    free = shutil.disk_usage(settings.state_dir).free
-    if free < _LEAST_FREE_BYTES:
+    found = await asyncio.to_thread(file_systems, watched_places(settings))
+    low = [one for one in found if one.level is not None]
+    if low:
         raise _Ill(
-            f"Only {free / 1024**3:.1f} GiB free at {settings.state_dir}.",
+            " ".join(
+                f"Only {readable(one.free)} ({one.free_inodes} inodes) free at {one.path} ({', '.join(one.names)})."
+                for one in low
+            ),
             "Free some space: a full disk loses journal lines and recordings.",
         )
-    return f"{free / 1024**3:.0f} GiB free."
+    return "; ".join(f"{readable(one.free)} free for {', '.join(one.names)}" for one in found) + "."
 
 
 async def _secrets(settings: Settings) -> str:

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
-import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import pbx112
@@ -19,22 +19,27 @@ from pbx112.ami.link import AmiLink
 from pbx112.api.app import make_app
 from pbx112.api.parts import ApiParts
 from pbx112.bootstrap.logs import configure_logs
+from pbx112.bootstrap.lost import LostCalls
 from pbx112.bootstrap.prepare import AMI_USER, applied_configuration, database_url, migration_url
+from pbx112.bootstrap.watch import Watch, make_alarms, make_watch
+from pbx112.bootstrap.web import WebDoor
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.demo import is_demo
-from pbx112.domain.errors import AsteriskUnavailable, DatabaseUnavailable, OutcomeUnknown, Pbx112Error
+from pbx112.domain.errors import DatabaseUnavailable, Pbx112Error
 from pbx112.domain.live import LiveState
 from pbx112.host.secrets import Secrets, read_secrets
 from pbx112.journal.reader import JournalReader
+from pbx112.journal.rotate import JournalKeeper, KeepRules
 from pbx112.pbx.spool import CallFiles
+from pbx112.services.disk import DiskWatch
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher
+from pbx112.services.gaps import GapWatch, public_gap
 from pbx112.services.health import PartHealth
 from pbx112.services.intake import Knowledge
 from pbx112.services.live_views import live_view
 from pbx112.services.metrics import Metrics
 from pbx112.services.nuisance import NuisanceBook
 from pbx112.services.numbers import e164, is_possible
-from pbx112.services.records import mark_lost
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
 from pbx112.storage.listen import listening
@@ -44,46 +49,8 @@ from pbx112.storage.tables import CALLS_CHANNEL
 log = structlog.get_logger(__name__)
 
 _DRAIN_SECONDS = 2.0
-_HTTP_STOP_SECONDS = 2
-_HTTP_RETRY_SECONDS = 2.0
 _MIGRATION_RETRY_SECONDS = 2.0
-_LOST_DRAIN_SECONDS = 5.0
-_LOST_RETRY_SECONDS = 2.0
-
-
-class _HttpServer(uvicorn.Server):
-    """Uvicorn without signal handlers of its own: the roof decides when to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the roof."""
-        yield
-
-
-class _WebDoor:
-    """The HTTP server. When its address is taken it is tried again: no call, and no record, waits for the web."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        self._config = config
-
-    async def serve_until(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then let the requests in progress end."""
-        while not stop.is_set():
-            server = _HttpServer(self._config)
-            telling = asyncio.create_task(_tell(server, stop), name="http stop")
-            try:
-                await server.serve()
-            except SystemExit:
-                log.error("The web door cannot be opened; it is tried again.", port=self._config.port)  # noqa: TRY400
-            finally:
-                telling.cancel()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _HTTP_RETRY_SECONDS)
-
-
-async def _tell(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True
+_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +62,15 @@ class _Service:
     agi: AgiServer
     ami: AmiLink
     journal: JournalReader
-    http: _WebDoor
+    http: WebDoor
     live: LivePublisher
     calls: CallPublisher
     book: NuisanceBook
     copies: InviteCopies
-    board_changed: asyncio.Event
+    lost: LostCalls
+    disks: DiskWatch
+    gaps: GapWatch
+    watch: Watch
 
 
 async def serve(settings: Settings) -> None:
@@ -125,15 +95,14 @@ async def serve(settings: Settings) -> None:
 def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -> _Service:
     engine = make_engine(database_url(settings))
     metrics, feed = Metrics(), Feed()
-    host, port = settings.ami_bind
-    board_changed = asyncio.Event()
+    host, port = settings.ami_ask or settings.ami_bind  # something may stand between
 
     def changed(_: LiveState) -> None:
         live.changed()
-        board_changed.set()
+        lost.board_changed.set()
 
     ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
-    live = LivePublisher(feed, lambda: live_view(configuration, ami.state, settings.node))
+    live = LivePublisher(feed, lambda: live_view(configuration, ami.state, settings.node, alarms.current))
     book = NuisanceBook(engine)
     copies = InviteCopies(lambda: configuration)
     knowledge = Knowledge(e164, is_possible, copies.location, book.judge)
@@ -143,6 +112,22 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         observer=metrics.agi_request,
     )
     journal = JournalReader(engine, node=settings.node, path=settings.journal_file)
+    alarms, webhook = make_alarms(settings, feed, metrics, live.changed)
+    disks = DiskWatch(
+        engine,
+        alarms,
+        metrics,
+        node=settings.node,
+        lang=settings.lang,
+        places=watched_places(settings),
+        journal=settings.journal_file,
+    )
+    lost = LostCalls(journal, engine, ami, settings.node)
+
+    async def close_calls(before: datetime) -> bool:
+        return await lost.close(before) is not None
+
+    gaps = GapWatch(engine, alarms, metrics, node=settings.node, lang=settings.lang, close_calls=close_calls)
     parts = ApiParts(
         engine=engine,
         telephone=ami,
@@ -162,19 +147,22 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         started_at=datetime.now(UTC),
         demo=is_demo(configuration),
         ami_reconnects=lambda: ami.counters.reconnects,
+        alarms=lambda: alarms.current,
+        more_health=lambda: (disks.health(),),
+        gaps=lambda: [public_gap(gap) for gap in gaps.recent],
     )
-    http = _WebDoor(
-        uvicorn.Config(
-            make_app(parts),
-            host=settings.http_bind.host,
-            port=settings.http_bind.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws_max_size=64 * 1024,
-            timeout_graceful_shutdown=_HTTP_STOP_SECONDS,
-        )
+    watch = make_watch(
+        settings,
+        engine,
+        alarms,
+        webhook,
+        metrics,
+        live=ami,
+        configuration=lambda: configuration,
+        journal=journal.lag,
+        agi=lambda: agi.serving,
     )
+    http = WebDoor(make_app(parts), settings.http_bind)
     return _Service(
         settings,
         engine,
@@ -186,7 +174,10 @@ def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -
         CallPublisher(engine, feed, metrics),
         book,
         copies,
-        board_changed,
+        lost,
+        disks,
+        gaps,
+        watch,
     )
 
 
@@ -207,8 +198,7 @@ async def _run(service: _Service, stop: asyncio.Event) -> None:
             tasks.create_task(service.ami.run(), name="ami"),
             tasks.create_task(service.live.run(), name="live feed"),
             tasks.create_task(_publish_calls(service), name="call feed"),
-            tasks.create_task(_close_lost_calls(service), name="lost calls"),
-            tasks.create_task(service.book.run(), name="nuisance book"),
+            *(tasks.create_task(_kept(work, name), name=name) for name, work in _beside(service).items()),
         ]
         reading = tasks.create_task(_read_journal(service), name="journal")
         log.info("The service is up.", http=str(service.settings.http_bind), agi=str(service.settings.agi_bind))
@@ -220,6 +210,28 @@ async def _run(service: _Service, stop: asyncio.Event) -> None:
         await http
         for task in (*endless, reading):
             task.cancel()
+
+
+def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """What looks after the rest, by name: no call and no record needs it."""
+    return {
+        "lost calls": service.lost.run,
+        "nuisance book": service.book.run,
+        "disks": service.disks.run,
+        "gaps": service.gaps.run,
+        "journal keeper": _keeper(service).run,
+        **service.watch.work(),
+    }
+
+
+async def _kept(work: Callable[[], Awaitable[None]], name: str) -> None:
+    """Begin the work again when it fails: a fault of what only looks on must not end the service."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("A part beside the calls failed; it begins again.", part=name)
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def _read_journal(service: _Service) -> None:
@@ -235,40 +247,28 @@ async def _read_journal(service: _Service) -> None:
     await service.journal.run()
 
 
-async def _close_lost_calls(service: _Service) -> None:
-    """After each start of Asterisk: read the journal of before, then close the calls that it died under."""
-    closed: datetime | None = None
-    while True:
-        await service.board_changed.wait()
-        service.board_changed.clear()
-        booted = service.ami.state.asterisk_started_at
-        if booted is None or booted == closed:
-            continue
-        lost = await _lost_calls(service, booted)
-        if lost is None:
-            await asyncio.sleep(_LOST_RETRY_SECONDS)
-            service.board_changed.set()
-            continue
-        closed = booted
-        if lost:
-            log.warning("Asterisk died under calls; their records are closed as lost.", calls=lost)
-
-
-async def _lost_calls(service: _Service, booted: datetime) -> int | None:
-    """How many calls were closed as lost; None while that cannot be told (the journal is behind, no database)."""
-    try:
-        if await service.journal.drain(_LOST_DRAIN_SECONDS):
-            alive = {channel.linkedid for channel in await service.ami.channels()}
-            return len(await mark_lost(service.engine, service.settings.node, booted_at=booted, alive=alive))
-    except (DatabaseUnavailable, AsteriskUnavailable, OutcomeUnknown) as error:
-        log.info("Lost calls are looked for again in a moment.", reason=str(error))
-    return None
-
-
 async def _publish_calls(service: _Service) -> None:
     async with listening(database_url(service.settings), CALLS_CHANNEL) as payloads:
         while True:
             await service.calls.notified(await payloads.get())
+
+
+def watched_places(settings: Settings) -> dict[str, Path]:
+    """What must not run out of disk, by name; the database only when it is ours."""
+    embedded = settings.state_dir / "postgres"
+    places = {
+        "journal": settings.journal_file.parent,
+        "logs": settings.asterisk_dir / "log",
+        "recordings": settings.asterisk_dir / "spool",
+        "state": settings.state_dir,
+    }
+    return {**places, "database": embedded} if embedded.is_dir() else places
+
+
+def _keeper(service: _Service) -> JournalKeeper:
+    settings = service.settings
+    rules = KeepRules.of(settings.journal_max_mb, settings.journal_keep_days)
+    return JournalKeeper(service.engine, node=settings.node, path=settings.journal_file, rules=rules)
 
 
 def _agi_health(agi: AgiServer, settings: Settings) -> PartHealth:

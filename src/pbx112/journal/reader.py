@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pbx112.domain.errors import DatabaseUnavailable
-from pbx112.journal.batch import Batch, make_batch
+from pbx112.journal.batch import Batch, find_tears, make_batch
 from pbx112.journal.health import Health, JournalLag
 from pbx112.journal.split import split
 from pbx112.journal.tail import JournalFile, OpenFile, base_id, list_files, renewed
@@ -28,7 +28,11 @@ log = structlog.get_logger(__name__)
 
 MOST_LINES = 250
 _QUIET_SECONDS = 1.0
-"""A renamed file that has not grown for so long is finished: a late writer only had its one line to write."""
+"""A renamed file that has not grown for so long, beside a newer one, is finished.
+
+Asterisk opens, writes and closes the file for each line, one line after the other (strace, and its source, say so): who
+has begun the next file has closed this one. The second is for writers of another kind.
+"""
 
 _LOOK_SECONDS = 0.1
 """Between two looks into a folder that had nothing to read."""
@@ -44,7 +48,7 @@ class JournalReader:
     """Reads one node's journal into PostgreSQL, in batches of at most 250 lines, each one transaction."""
 
     def __init__(self, engine: AsyncEngine, *, node: str, path: Path, poll_seconds: float = 0.02) -> None:
-        """`path` is the file that Asterisk appends to; rotated ones stand beside it as `<stem>-<stamp><suffix>`."""
+        """`path` is the file that Asterisk appends to; `tail.list_files` names the rotated ones beside it."""
         self._engine = engine
         self._node = node
         self._path = path
@@ -85,7 +89,8 @@ class JournalReader:
         try:
             async with asyncio.timeout(deadline_s):
                 while True:
-                    if not await self._try_step() and self._health.problem_now is None and not self._newer_waits():
+                    idle = not await self._try_step() and self._health.problem_now is None
+                    if idle and not await self._newer_waits():
                         return True
                     await asyncio.sleep(self._poll_seconds / 10)
         except TimeoutError:
@@ -140,11 +145,12 @@ class JournalReader:
             return False
         assert self._file is not None  # noqa: S101  (opened above)
         size = self._file.size()
-        if size < self._held.offset:
-            self._close()  # cut while it was open; opening it again notes the gap
+        if size < self._held.offset or not self._file.is_itself():
+            self._close()  # cut or emptied while it was open; opening it again notes the gap
             return True
         if size != self._seen_size:
-            self._seen_size, self._grew_at = size, time.monotonic()
+            quiet = self._file.quiet_seconds() if self._seen_size < 0 else 0.0
+            self._seen_size, self._grew_at = size, time.monotonic() - quiet
         if size > self._held.offset and size != self._torn_size:
             if await self._read_on(at_end=False):
                 return True
@@ -160,6 +166,8 @@ class JournalReader:
             self._health.waits_for_writer()
             return False
         self._health.has_unread()
+        if not self._file.is_itself():
+            return True  # emptied between the look at it and the read; the next step sees it
         batch = make_batch(pieces, self._file.file_id, self._file.name)
         try:
             await self._commit(batch, self._held.offset + covered)
@@ -192,8 +200,16 @@ class JournalReader:
             await self._lock(conn, held)
             await record_batch(conn, self._node, batch.rows, self._memory)
             await insert_dead_letters(conn, self._node, batch.letters)
+            await self._note_tears(conn, batch, held)
             await move_position(conn, self._node, moved)
         self._held = self._shown = moved
+
+    async def _note_tears(self, conn: AsyncConnection, batch: Batch, held: Position) -> None:
+        for tear in find_tears(batch):
+            since, until = tear.since or held.last_at, tear.until or datetime.now(UTC)
+            what = f"A line was torn at byte {tear.offset} of {batch.file_name}: the disk was full, or a writer died."
+            await insert_gap(conn, self._node, since=since, until=until, reason=what)
+            self._health.gap(f"{what} Lines beside it may be lost; see journal_gaps.")
 
     async def _lock(self, conn: AsyncConnection, held: Position) -> None:
         if (await lock_position(conn, self._node)).turn != held.turn:
@@ -228,6 +244,10 @@ class JournalReader:
         if here.size < self._held.offset:
             # What is left of it was read before it was cut; new lines are written behind that.
             await self._gap(f"The journal file {here.path.name} was cut.", here, renewed(self._held.file_id), here.size)
+        elif not here.live and here.inode != self._held.inode == self._live_inode():
+            # `copytruncate`: the copy has the lines, but not those that came between the copying and the emptying.
+            what = f"The journal was copied to {here.path.name} and emptied."
+            await self._gap(what, here, self._held.file_id, self._held.offset)
         else:
             self._start(here, self._held.file_id, offset=self._held.offset)
         return True
@@ -283,8 +303,14 @@ class JournalReader:
         self._held = replace(self._held, file_id=file_id, name=file.path.name, inode=file.inode, offset=offset)
         self._told_gone = False
 
-    def _newer_waits(self) -> bool:
-        return self._file is not None and self._path.exists() and not self._file.is_at(self._path)
+    def _live_inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+    async def _newer_waits(self) -> bool:
+        return self._file is not None and not self._file.is_at(self._path) and bool(await self._unread_files())
 
     def _bytes_behind(self) -> int:
         """From the disk alone, so that it is right while the database is away too."""

@@ -55,6 +55,11 @@ def split(data: bytes, *, base: int = 0, most: int = 500, at_end: bool = False) 
     return pieces, at
 
 
+def is_torn(piece: Piece) -> bool:
+    """True for garbage that is the begin of a record without its line's end: what a full disk leaves."""
+    return piece.fault is not None and not piece.raw.endswith(b"\n") and _HEAD.match(piece.raw) is not None
+
+
 def _next(data: bytes, at: int, at_end: bool) -> tuple[int, str | None]:
     """Find the end of the piece that begins at `at` (the same place: more bytes are needed), and its fault."""
     record = _RECORD.match(data, at)

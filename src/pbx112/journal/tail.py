@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ that was moved or restored (other inodes) for a new journal that would count eve
 """
 
 _WINDOW = 256 * 1024
+_COMPRESSED = frozenset({".gz", ".xz", ".bz2", ".zst"})
 _FIRST_TIME = re.compile(rb'^"[^"]*","([0-9]{1,12}\.[0-9]{1,6})"')
 
 
@@ -31,14 +33,35 @@ class JournalFile:
 
 
 def list_files(path: Path) -> list[JournalFile]:
-    """The rotated files (`journal-<stamp>.csv`) from the oldest on, then the live one.
+    """The rotated files from the oldest on, then the live one.
 
-    A file that has no identity yet is left out. Raises OSError when the folder cannot be read.
+    Rotated ones are ours (`journal.csv.<time>`) and those of other hands (`journal.csv.1`, `journal-<date>.csv`). Of
+    two copies of one file the live one counts, else the longest. A file that has no identity yet is left out. Raises
+    OSError when the folder, or one of the files, cannot be read.
     """
-    rotated = [_look(other, live=False) for other in path.parent.glob(f"{path.stem}-*{path.suffix}")]
-    known = sorted((file for file in rotated if file is not None), key=lambda file: (file.first_at, file.path.name))
     live = _look(path, live=True)
-    return known if live is None else [*known, live]
+    rotated: dict[str, JournalFile] = {}
+    for other in rotated_paths(path):
+        file = _look(other, live=False)
+        if file is None or (live is not None and file.file_id == live.file_id):
+            continue
+        known = rotated.get(file.file_id)
+        if known is None or file.size > known.size:
+            rotated[file.file_id] = file
+    ordered = sorted(rotated.values(), key=lambda file: (file.first_at, file.path.name))
+    return ordered if live is None else [*ordered, live]
+
+
+def rotated_paths(path: Path) -> list[Path]:
+    """The rotated files of the journal `path` as they stand beside it, compressed ones left out, in no order."""
+    names = (f"{path.name}.", f"{path.name}-")
+    return [
+        other
+        for other in (path.parent.iterdir() if path.parent.is_dir() else ())
+        if (other.name.startswith(names) or (other.name.startswith(f"{path.stem}-") and other.suffix == path.suffix))
+        and other.suffix not in _COMPRESSED
+        and other.is_file()
+    ]
 
 
 def base_id(file_id: str | None) -> str | None:
@@ -61,10 +84,13 @@ def _look(path: Path, *, live: bool) -> JournalFile | None:
         return None
     if len(head) < IDENTITY_BYTES:
         return None
-    time = _FIRST_TIME.match(head)
-    first_at = float(time.group(1)) if time is not None else status.st_mtime
-    file_id = hashlib.sha256(head).hexdigest()[:24]
-    return JournalFile(path, file_id, status.st_ino, status.st_size, first_at, live)
+    found = _FIRST_TIME.match(head)
+    first_at = float(found.group(1)) if found is not None else status.st_mtime
+    return JournalFile(path, _identity(head), status.st_ino, status.st_size, first_at, live)
+
+
+def _identity(head: bytes) -> str:
+    return hashlib.sha256(head).hexdigest()[:24]
 
 
 class OpenFile:
@@ -86,9 +112,17 @@ class OpenFile:
         """The present size in bytes."""
         return os.fstat(self._fd).st_size
 
+    def quiet_seconds(self) -> float:
+        """How long ago it was last written, so that files which waited for days are not waited for again."""
+        return max(time.time() - os.fstat(self._fd).st_mtime, 0.0)
+
     def read(self, offset: int) -> bytes:
         """A window of bytes from `offset`: at most 256 KiB, so that reading never holds up the event loop."""
         return os.pread(self._fd, _WINDOW, offset)
+
+    def is_itself(self) -> bool:
+        """False when it was emptied (`copytruncate`) and holds other lines now, or none."""
+        return _identity(os.pread(self._fd, IDENTITY_BYTES, 0)) == base_id(self.file_id)
 
     def is_at(self, path: Path) -> bool:
         """True when this very file is still found under `path`."""

@@ -18,7 +18,7 @@ from pbx112.storage.engine import reading
 log = structlog.get_logger(__name__)
 
 Event = Mapping[str, Any]
-"""One message of the feed: `{"type": "call" | "live" | "reload", ...}`, plain values."""
+"""One message of the feed: `{"type": "call" | "live" | "alarm" | "reload", ...}`, plain values."""
 
 
 class Subscription:

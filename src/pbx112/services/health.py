@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -34,22 +34,26 @@ class Readiness:
         live: LiveSource,
         journal: Callable[[], JournalLagView],
         agi: Callable[[], PartHealth],
+        *,
+        more: Callable[[], Sequence[PartHealth]] = lambda: (),
     ) -> None:
         self._engine = engine
         self._telephone = telephone
         self._live = live
         self._journal = journal
         self._agi = agi
+        self._more = more
         self._asking = asyncio.Lock()
         self._asked_at = float("-inf")
         self._answer: tuple[PartHealth, ...] = ()
 
     async def parts(self) -> tuple[PartHealth, ...]:
-        """The health of database, asterisk, journal and agi, not older than a second. Never raises."""
+        """The health of database, asterisk, journal, agi and `more`, not older than a second. Never raises."""
         async with self._asking:
             if time.monotonic() - self._asked_at > _FRESH_SECONDS:
                 database = await _database(self._engine)
-                self._answer = (database, self._asterisk(), journal_health(self._journal()), self._agi())
+                own = (database, self._asterisk(), journal_health(self._journal()), self._agi())
+                self._answer = (*own, *self._more())
                 self._asked_at = time.monotonic()
             return self._answer
 

@@ -1,12 +1,13 @@
 """What people and programs see of the centre now: the configuration joined with the live state."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from pbx112.domain.configuration import Configuration, Operator, Queue
 from pbx112.domain.live import LiveMember, LiveQueue, LiveState, OperatorState
 from pbx112.domain.record import call_id
+from pbx112.services.alarms import Alarm
 
 _STATE_OF_DEVICE: Mapping[str, OperatorState] = {
     "not_inuse": OperatorState.FREE,
@@ -19,8 +20,8 @@ _STATE_OF_DEVICE: Mapping[str, OperatorState] = {
 """Any other device (unavailable, invalid, unknown) cannot be rung: the operator is offline."""
 
 
-def live_view(configuration: Configuration, live: LiveState, node: str) -> dict[str, Any]:
-    """The whole board as plain values: link, operators, queues with members and waiting callers."""
+def live_view(configuration: Configuration, live: LiveState, node: str, alarms: Iterable[Alarm] = ()) -> dict[str, Any]:
+    """The whole board as plain values: link, operators, queues with members and waiting callers, what is wrong."""
     return {
         "at": live.at,
         "node": node,
@@ -29,7 +30,7 @@ def live_view(configuration: Configuration, live: LiveState, node: str) -> dict[
         "channels": live.channels,
         "queues": [queue_view(queue, live, node) for queue in configuration.queues],
         "operators": [operator_view(operator, live) for operator in configuration.operators],
-        "warnings": list(live.warnings),
+        "warnings": [*live.warnings, *(alarm.text for alarm in alarms)],
     }
 
 

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pbx112.domain.live import LiveState
+
+AlarmLevel = Literal["warning", "critical"]
+"""`critical`: callers are not served, or nobody would notice if they were not. `warning`: somebody should look."""
 
 
 class Telephone(Protocol):
@@ -112,4 +115,19 @@ class JournalLagView(Protocol):
     @property
     def problem(self) -> str | None:
         """What is wrong, in words; None when nothing is."""
+        ...
+
+
+class AlarmBoard(Protocol):
+    """Where a part says that something is wrong, and that it is well again. Neither waits nor raises."""
+
+    def set(self, key: str, level: AlarmLevel, text: str) -> None:
+        """The alarm `key` is up. Said again and again it is one alarm; its level and text are those said last.
+
+        Keys are few and stable (`disk:recordings`); `text` is in the centre's language and says what to do.
+        """
+        ...
+
+    def clear(self, key: str) -> None:
+        """The alarm `key` is over, or never was."""
         ...

@@ -30,16 +30,16 @@ WHERE number_key = :number AND direction = 'inbound' AND state <> 'ended' ORDER 
 
 # Another operator's lease, unless he did not lift his own phone: then he is not at work on it. Or the same operator's
 # own attempt while his phone may still ring: until then the journal does not know of it. What has its ended record is
-# over (half a second for clocks that differ).
+# over; a record that ended before was another attempt's.
 _HELD = text("""
 SELECT operator, requested_at, lease_until FROM callbacks a
 WHERE (call_id = :call OR number = :number) AND state <> 'not_placed' AND (
     (operator <> :operator AND lease_until > clock_timestamp() AND NOT EXISTS (
         SELECT 1 FROM calls c WHERE c.callback_of = a.call_id AND c.operator = a.operator AND c.state = 'ended'
-        AND c.received_at >= a.requested_at - interval '500 ms' AND c.offers -> 0 ->> 'result' <> 'answered'))
+        AND c.ended_at > a.requested_at AND c.offers -> 0 ->> 'result' <> 'answered'))
     OR (operator = :operator AND requested_at > clock_timestamp() - CAST(:rings AS interval) AND NOT EXISTS (
         SELECT 1 FROM calls c WHERE c.callback_of = a.call_id AND c.operator = :operator AND c.state = 'ended'
-        AND c.received_at >= a.requested_at - interval '500 ms')))
+        AND c.ended_at > a.requested_at)))
 ORDER BY operator = :operator, requested_at DESC LIMIT 1
 """)
 _LOCK_NUMBER = text("SELECT pg_advisory_xact_lock(hashtextextended(:number, 112))")

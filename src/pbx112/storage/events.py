@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, DateTime, Text, bindparam, func, insert, select, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text, bindparam, func, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -143,6 +143,17 @@ async def read_files(conn: AsyncConnection, node: str, file_ids: Sequence[str]) 
     return read
 
 
+async def last_place(conn: AsyncConnection, node: str, file_id: str) -> int | None:
+    """Where the last line of a file begins that is in the database; None when none is. Lines go in in their order."""
+    found: list[int] = []
+    for table in (events, dead_letters):
+        last = select(func.max(table.c.file_offset)).where(table.c.node == node, table.c.file_id == file_id)
+        place = (await conn.execute(last)).scalar()
+        if place is not None:
+            found.append(place)
+    return max(found, default=None)
+
+
 async def insert_dead_letters(conn: AsyncConnection, node: str, letters: Sequence[DeadLetter]) -> None:
     """Keep what could not be read, each piece bounded to RAW_LIMIT bytes."""
     if not letters:
@@ -174,6 +185,35 @@ async def insert_gap(
 ) -> None:
     """Note that the journal is missing something: calls between these times may be incomplete or absent."""
     await conn.execute(insert(journal_gaps).values({"node": node, "from": since, "until": until, "reason": reason}))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which journal lines may be missing; `since` or `until` None: not known how far."""
+
+    node: str
+    since: datetime | None
+    until: datetime | None
+    reason: str
+    noticed_at: datetime
+
+
+async def gaps_between(
+    conn: AsyncConnection, since: datetime | None, until: datetime | None, *, limit: int = 100
+) -> list[Gap]:
+    """The gaps of all nodes that touch this time (None: without a bound), the newest first.
+
+    Whoever shows figures of that time says so: calls may be incomplete or absent. A gap without an end is taken to end
+    when it was noticed.
+    """
+    table = journal_gaps.c
+    begin, end = table["from"], func.coalesce(table.until, table.noticed_at)
+    rows = select(table.node, begin, table.until, table.reason, table.noticed_at).order_by(table.id.desc()).limit(limit)
+    if since is not None:
+        rows = rows.where(end >= since)
+    if until is not None:
+        rows = rows.where(or_(begin.is_(None), begin < until))
+    return [Gap(*row) for row in await conn.execute(rows)]
 
 
 async def list_gaps(conn: AsyncConnection, node: str, *, limit: int = 100) -> list[dict[str, Any]]:
