@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run call test bench check format setup venv lock clean
+.PHONY: help run call test soak bench check format setup venv lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ call: venv ## place one more drill call against the running system
 test: setup ## run all tests (a part: .venv/bin/pytest tests/unit)
 	$(BIN)/pytest $(PYTEST_ARGS) -m "not alone"
 	$(BIN)/pytest -n 0 -m alone
+
+soak: setup ## mix faults at random under load (make soak MINUTES=30; SEED=.. repeats one)
+	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure against bare Asterisk (one benchmark: make bench BENCH=intake)
 	$(BIN)/python -m bench $(BENCH)

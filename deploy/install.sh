@@ -39,5 +39,6 @@ pbx112 is installed. Next:
   3. systemctl enable --now pbx112-prepare pbx112-asterisk pbx112
   4. sudo -u pbx112 sh -c 'set -a; . /etc/pbx112/pbx112.env; /opt/pbx112/.venv/bin/pbx112 doctor'
 First passwords: /var/lib/pbx112/state/secrets.json, once pbx112-prepare has run.
-Upgrade: run this again, then systemctl restart pbx112-prepare pbx112 (and pbx112-asterisk at a quiet hour).
+Upgrade: run this again, then systemctl restart pbx112-prepare pbx112 (and pbx112-asterisk at a quiet hour), then, as
+in 4., pbx112 calls --rebuild: it adds what the new version knows to the calls that the old one still wrote.
 TEXT

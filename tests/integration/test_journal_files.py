@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pbx112.journal.reader import JournalReader
 from tests.support.journal import Script, append
-from tests.support.recorded import assert_recorded, count, drained, interleaved, rows, running, until, until_count
+from tests.support.recorded import NODE, assert_recorded, count, drained, interleaved, rows, running, until, until_count
 
 GAPS = 'SELECT "from", until, reason FROM journal_gaps ORDER BY id'
 
@@ -117,6 +118,25 @@ async def test_given_a_file_that_is_cut_when_noticed_then_a_gap_is_noted_and_rea
     await assert_recorded(engine, lines)
 
 
+@pytest.mark.parametrize("grown", [110, 160])
+async def test_given_a_power_cut_that_took_the_files_end_when_new_lines_stand_there_then_each_is_read(
+    engine: AsyncEngine, journal: Path, grown: int
+) -> None:
+    """The database is ahead of the disk; the file is still shorter than what was read, or already longer."""
+    lines = interleaved(40)
+    append(journal, lines[:101])  # what came after the cut came later
+    await drained(engine, journal)
+    with journal.open("r+b") as file:
+        file.truncate(sum(map(len, lines[:60])) + 7)  # in the middle of a line
+        file.seek(0, 2)
+        file.write(b"\n")
+    append(journal, lines[101:grown])
+    await drained(engine, journal)
+    await assert_recorded(engine, lines[:grown])
+    (gap,) = await rows(engine, GAPS)
+    assert "cut" in gap[2]
+
+
 @pytest.mark.parametrize("running_meanwhile", [True, False])
 async def test_given_a_file_that_is_emptied_when_new_lines_come_then_a_gap_is_noted_and_they_are_read(
     engine: AsyncEngine, journal: Path, running_meanwhile: bool
@@ -163,7 +183,8 @@ async def test_given_a_deleted_file_when_a_reader_starts_then_a_gap_is_noted(
     append(journal, lines[:100])
     await drained(engine, journal)
     journal.unlink()
-    await drained(engine, journal)  # nothing there: no gap yet, the folder may be mounted late
+    reader = JournalReader(engine, node=NODE, path=journal, poll_seconds=0.005)
+    assert not await reader.drain(0.5)  # nothing there: no gap yet, the folder may be mounted late
     assert await rows(engine, GAPS) == []
     append(journal, lines[100:])
     await drained(engine, journal)

@@ -20,7 +20,7 @@ from pbx112.api.parts import ApiParts
 from pbx112.api.tokens import make_token
 from pbx112.domain.configuration import Membership
 from pbx112.domain.demo import DEMO_CENTRE
-from pbx112.domain.errors import Pbx112Error
+from pbx112.domain.errors import OutcomeUnknown, Pbx112Error
 from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
@@ -53,6 +53,9 @@ class FakeTelephone:
 
     async def press(self, operator: str, linkedid: str, digits: str) -> None:
         self._do("press", operator, linkedid, digits)
+
+    async def look_again(self, within_s: float) -> bool:
+        raise OutcomeUnknown("Asterisk did not list its queues.")
 
     def _do(self, *command: Any) -> None:
         self.commands.append(command)

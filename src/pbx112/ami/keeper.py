@@ -42,6 +42,8 @@ class Listed:
     rows: Sequence[Headers]
     channels: tuple[LiveChannel, ...]
     whole: bool
+    shown: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
+    """Set when the board shows it; never for one that could not be read."""
 
 
 @dataclass(slots=True)
@@ -127,4 +129,5 @@ class Keeper:
             self.counters.snapshot_differences += board.differences(state, told)
         self.counters.snapshots += 1
         self._ready = True
+        listed.shown.set()
         return told

@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 INBOX_LIMIT = 10_000
 """Events that may wait for the board. More than that, and the link is dropped and a snapshot taken instead."""
 
-_NOT_WHOLE = "A caller's identity holds forged text: the list of channels is not whole."
+_LOOK_SECONDS = 0.05
+_NOT_WHOLE = "A caller's identity holds forged text: what Asterisk lists is not whole."
 
 
 def utc_now() -> datetime:
@@ -100,6 +101,33 @@ class AmiLink:
             if whole:
                 raise
             raise OutcomeUnknown(_NOT_WHOLE) from None
+
+    async def look_again(self, within_s: float) -> bool:
+        """Have the queues listed anew, so that the live state shows what became of a command without an answer.
+
+        True when the list came by the link that had the command: what one link asks for, Asterisk does in order, so
+        what the list does not show was not done. False when it came by a new link: an Asterisk that hung may answer
+        that before it comes to the command. Raises OutcomeUnknown when no whole list came in time.
+        """
+        asked = self._session if self.connected else None
+        try:
+            async with asyncio.timeout(within_s):
+                while not await self._listed_anew():  # noqa: ASYNC110  # a link that comes back has no event
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            raise OutcomeUnknown(f"Asterisk did not list its queues within {within_s:g} s.") from None
+        if self.state.warnings:
+            raise OutcomeUnknown(_NOT_WHOLE)
+        return asked is not None and asked is self._session
+
+    async def _listed_anew(self) -> bool:
+        if self._session is None or not self.connected:
+            return False
+        try:
+            await (await self._session.take_snapshot()).wait()
+        except LinkBroke:
+            return False
+        return True
 
     async def channels(self) -> tuple[LiveChannel, ...]:
         """Every channel that exists now.

@@ -130,7 +130,7 @@ class Session:
         group.create_task(self.keeper.run(), name="ami events")
         while True:
             self._mend.clear()
-            await self._take_snapshot()
+            await self.take_snapshot()
             await asyncio.sleep(self.times.mend_every)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self.times.snapshot_every - self.times.mend_every)):
@@ -164,17 +164,20 @@ class Session:
                     "or Asterisk hangs."
                 ) from None
 
-    async def _take_snapshot(self) -> None:
+    async def take_snapshot(self) -> asyncio.Event:
+        """Have everything listed anew; the event is set once the board shows it. Raises LinkBroke."""
+        shown = asyncio.Event()
         try:
             channels, whole = await self.channels()
 
             def listed(action: SafeAction) -> None:
                 # While the answer is read: so the snapshot keeps its place among the events.
-                self._put(Listed(action.rows, channels, whole and action.whole))
+                self._put(Listed(action.rows, channels, whole and action.whole, shown))
 
             await self.client.ask("QueueStatus", deadline_s=self.times.snapshot_answer, on_done=listed)
         except (AsteriskRefused, AsteriskUnavailable, OutcomeUnknown) as error:
             raise LinkBroke(f"Asterisk does not tell the state of its queues: {error}") from None
+        return shown
 
     async def channels(self) -> tuple[tuple[LiveChannel, ...], bool]:
         """The channels that exist now, and False when some were quarantined."""

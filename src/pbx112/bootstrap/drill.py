@@ -45,11 +45,11 @@ async def drill(settings: Settings, progress: Callable[[str], None]) -> DrillOut
         operator_secret=read_secrets(settings.secrets_file).phones[DRILL_ACCOUNT],
     )
     result = await place_drill(plan, progress)
+    if not result.passed:
+        raise DrillFailed("they talked", "one did not hear the other", "RTP: the port range and the firewall")
     record = await _record_of(settings, result.sip_call_id)
     outcome = DrillOutcome(result, record)
     _tell(outcome, progress)
-    if not result.passed:
-        raise DrillFailed("they talked", "one did not hear the other", "RTP: the port range and the firewall")
     return outcome
 
 

@@ -52,8 +52,9 @@ class LostCalls:
         None while that cannot be told: the journal is behind, or PostgreSQL or Asterisk away.
         """
         try:
+            # The channels first: the end of a call that ends meanwhile is then read.
+            alive = {channel.linkedid for channel in await self.ami.channels()}
             if await self.journal.drain(_DRAIN_SECONDS):
-                alive = {channel.linkedid for channel in await self.ami.channels()}
                 return len(await mark_lost(self.engine, self.node, booted_at=before, alive=alive))
         except (DatabaseUnavailable, AsteriskUnavailable, OutcomeUnknown) as error:
             log.info("Lost calls are looked for again in a moment.", reason=str(error))

@@ -52,8 +52,10 @@ def make_alarms(
         settings.alarm_webhook.get_secret_value(),
         secret.get_secret_value() if secret is not None else None,
         count=metrics.webhook,
+        untold=lambda key: alarms.untold(key),  # noqa: PLW0108 - the board comes after what it tells
     )
-    return Alarms(feed, settings.node, tell=webhook.offer, changed=changed), webhook
+    alarms = Alarms(feed, settings.node, tell=webhook.offer, changed=changed)
+    return alarms, webhook
 
 
 def make_watch(

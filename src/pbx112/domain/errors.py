@@ -121,6 +121,12 @@ class AsteriskUnavailable(Pbx112Error):
     slug = "asterisk-unavailable"
 
 
+class NotCarriedOut(AsteriskUnavailable):
+    """Asterisk gave no answer and did not carry the command out. It may be given again."""
+
+    slug = "not-carried-out"
+
+
 class AsteriskRefused(Pbx112Error):
     """Asterisk answered a command with an error; the text is Asterisk's own."""
 

@@ -23,7 +23,7 @@ LOST = "PBX112_LOST"
 TRUNK_CONTEXT = "from-trunk"
 """The dialplan context where carriers' calls arrive; nothing else may start a channel there."""
 
-_DISORDER = timedelta(seconds=1)  # more than that is the clock, not the order of writing
+_DISORDER = timedelta(milliseconds=100)  # more is the clock: lines were never seen a whole millisecond out of order
 _LONGEST_SHIFT = timedelta(days=3650)
 
 
@@ -59,7 +59,7 @@ def in_order(events: Iterable[JournalEvent]) -> list[JournalEvent]:
 
     Lines behind such a step are moved on by it, so times and durations of the record go on from where they were.
     """
-    lines: list[JournalEvent] = []
+    steps: list[list[JournalEvent]] = [[]]
     lost: list[JournalEvent] = []
     newest: datetime | None = None
     shift = timedelta()
@@ -71,6 +71,19 @@ def in_order(events: Iterable[JournalEvent]) -> list[JournalEvent]:
         if newest is not None and newest - at > _DISORDER:
             shift = min(shift + (newest - at), _LONGEST_SHIFT)
             at = event.at + shift
+            steps.append([])  # a millisecond's disorder behind the step is no place before it
         newest = at if newest is None else max(newest, at)
-        lines.append(replace(event, at=at) if shift else event)
-    return sorted(lines, key=lambda event: event.at) + lost
+        steps[-1].append(replace(event, at=at) if shift else event)
+    ordered = [event for lines in steps for event in sorted(lines, key=lambda event: event.at)]
+    return _not_back(ordered + lost)
+
+
+def _not_back(events: list[JournalEvent]) -> list[JournalEvent]:
+    """The same with no time before its forerunner's: a step's last disorder, and a loss dated by the other clock."""
+    latest: datetime | None = None
+    for place, event in enumerate(events):
+        if latest is not None and event.at < latest:
+            events[place] = replace(event, at=latest)
+        else:
+            latest = event.at
+    return events

@@ -48,6 +48,7 @@ class Webhook:
         secret: str | None,
         *,
         count: Callable[[str], None] = lambda _: None,
+        untold: Callable[[str], None] = lambda _: None,
         most: int = 100,
         times: WebhookTimes | None = None,
     ) -> None:
@@ -55,6 +56,7 @@ class Webhook:
         self._receiver = httpx.URL(url).host  # the rest of an address may be a secret
         self._secret = secret.encode() if secret else None
         self._count = count
+        self._untold = untold
         self._most = most
         self._times = times or WebhookTimes()
         self._notices: deque[Notice] = deque()
@@ -64,8 +66,7 @@ class Webhook:
     def offer(self, notice: Notice) -> None:
         """Take a notice, at once. When there is no room the oldest one is dropped."""
         if len(self._notices) >= self._most:
-            self._notices.popleft()
-            self._count("dropped")
+            self._lost(self._notices.popleft(), "dropped")
         self._notices.append(notice)
         self._news.set()
 
@@ -94,7 +95,7 @@ class Webhook:
                 return
             if not result.again:
                 log.error("The alarm webhook was refused.", receiver=self._receiver, reason=result.reason)
-                self._count("refused")
+                self._lost(notice, "refused")
                 return
             if not self._away:
                 log.warning(
@@ -102,7 +103,11 @@ class Webhook:
                 )
             self._away = True
         log.error("An alarm could not be told by webhook.", receiver=self._receiver, alarm=notice.key)
-        self._count("failed")
+        self._lost(notice, "failed")
+
+    def _lost(self, notice: Notice, result: str) -> None:
+        self._count(result)
+        self._untold(notice.key)
 
     def _tell_back(self) -> bool:
         if self._away:

@@ -17,7 +17,7 @@ from pbx112.domain.errors import DatabaseUnavailable
 from pbx112.journal.batch import Batch, find_tears, make_batch
 from pbx112.journal.health import Health, JournalLag
 from pbx112.journal.split import split
-from pbx112.journal.tail import JournalFile, OpenFile, base_id, list_files, renewed
+from pbx112.journal.tail import JournalFile, OpenFile, base_id, first_after, is_boundary, list_files, renewed
 from pbx112.services.records import CallMemory, record_batch
 from pbx112.storage.engine import reading, transaction
 from pbx112.storage.events import insert_dead_letters, insert_gap, read_files
@@ -241,9 +241,11 @@ class JournalReader:
         here = next((file for file in list_files(self._path) if file.file_id == base), None)
         if here is None:
             return await self._go_on_without()
-        if here.size < self._held.offset:
-            # What is left of it was read before it was cut; new lines are written behind that.
-            await self._gap(f"The journal file {here.path.name} was cut.", here, renewed(self._held.file_id), here.size)
+        if here.size < self._held.offset or not is_boundary(here.path, self._held.offset):
+            # A power cut takes what was not yet on the disk. What is left was read, and new lines stand behind it.
+            last = self._held.last_at.timestamp() if self._held.last_at is not None else 0.0
+            begin = await asyncio.to_thread(first_after, here.path, last)
+            await self._gap(f"The journal file {here.path.name} was cut.", here, renewed(self._held.file_id), begin)
         elif not here.live and here.inode != self._held.inode == self._live_inode():
             # `copytruncate`: the copy has the lines, but not those that came between the copying and the emptying.
             what = f"The journal was copied to {here.path.name} and emptied."
@@ -310,7 +312,13 @@ class JournalReader:
             return None
 
     async def _newer_waits(self) -> bool:
-        return self._file is not None and not self._file.is_at(self._path) and bool(await self._unread_files())
+        """True when there is more to read than the open file: also when its file, or the folder, is not there."""
+        if self._file is None:
+            return self._held is not None and self._held.file_id is not None
+        if self._file.is_at(self._path):
+            return False
+        self._look_again_at = 0.0
+        return bool(await self._unread_files())
 
     def _bytes_behind(self) -> int:
         """From the disk alone, so that it is right while the database is away too."""

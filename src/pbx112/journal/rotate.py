@@ -123,7 +123,7 @@ class JournalKeeper:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _step(self) -> None:
-        rotate(self._path, self._rules)
+        await asyncio.to_thread(rotate, self._path, self._rules)
         if time.monotonic() >= self._delete_at:
             await delete_old(self._engine, self._node, self._path, self._rules)
             self._delete_at = time.monotonic() + _DELETE_EVERY_SECONDS

@@ -52,6 +52,30 @@ def list_files(path: Path) -> list[JournalFile]:
     return ordered if live is None else [*ordered, live]
 
 
+def is_boundary(path: Path, offset: int) -> bool:
+    """True when a record ends right before `offset`: else the file was cut, and has grown again since."""
+    if offset == 0:
+        return True
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset - 1)
+        return file.read(1) == b"\n"
+
+
+def first_after(path: Path, at: float) -> int:
+    """Where the first record that is newer than `at` (Unix time) begins; the file's size when there is none. Blocking.
+
+    For a file that lost its end, and to which new records were written since: what is newer was not read.
+    """
+    place = 0
+    with path.open("rb") as file:
+        for line in file:
+            found = _FIRST_TIME.match(line)
+            if found is not None and float(found[1]) > at:
+                return place
+            place += len(line)
+    return place
+
+
 def rotated_paths(path: Path) -> list[Path]:
     """The rotated files of the journal `path` as they stand beside it, compressed ones left out, in no order."""
     names = (f"{path.name}.", f"{path.name}-")

@@ -116,6 +116,12 @@ class Alarms:
         if up is not None:
             self._publish("cleared", up, worse=False)
 
+    def untold(self, key: str) -> None:
+        """The receiver did not get the last notice of this alarm: it is told again, not before a minute."""
+        past = self._past.get(key)
+        if past is not None:
+            past.heard, past.heard_at = None, self._monotonic()
+
     def settle(self) -> None:
         """Tell the webhook what it was not told because it had heard of the alarm a moment before. Each second."""
         for key, past in self._past.items():

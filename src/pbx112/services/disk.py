@@ -5,6 +5,8 @@ this room tries a write of its own in the journal's folder every two seconds, an
 """
 
 import asyncio
+import contextlib
+import errno
 import os
 import time
 from collections.abc import Mapping
@@ -32,6 +34,9 @@ _SETTLED_SECONDS = 5.0
 """A disk that is full again a moment later had one gap, not two."""
 
 _PROBE_NAME = ".write-probe"
+_FAULTS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EFBIG}
+)
 _PROBE_BYTES = 4096
 _MIB = 1024**2
 _LOW: tuple[tuple[AlarmLevel, float, int, int], ...] = (
@@ -100,8 +105,9 @@ def file_systems(places: Mapping[str, Path]) -> tuple[FileSystem, ...]:
     """The file systems of these places, each once. A place that is not there yet counts where it will be made."""
     found: dict[int, tuple[list[str], Path]] = {}
     for name, place in places.items():
-        here = next(path for path in (place, *place.parents) if path.exists())
-        found.setdefault(here.stat().st_dev, ([], here))[0].append(name)
+        with contextlib.suppress(OSError):  # one place that is gone must not hide the others
+            here = next(path for path in (place, *place.parents) if path.exists())
+            found.setdefault(here.stat().st_dev, ([], here))[0].append(name)
     return tuple(_measure(tuple(names), path) for names, path in found.values())
 
 
@@ -124,13 +130,16 @@ def write_fault(folder: Path) -> str | None:
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:
-        return error.strerror or str(error)
+        # Only what Asterisk would meet too: that we ourselves have no descriptor left is no fault of the disk.
+        return (error.strerror or str(error)) if error.errno in _FAULTS else None
     return None
 
 
 def look(places: Mapping[str, Path], journal: Path) -> Look:
     """Look at all of it; blocking, a millisecond on a disk that answers."""
-    return Look(file_systems(places), write_fault(journal.parent))
+    # The journal first: a place that does not answer must not hide that it cannot be written.
+    fault = write_fault(journal.parent)
+    return Look(file_systems(places), fault)
 
 
 def readable(size: float) -> str:
@@ -164,8 +173,11 @@ class Unwritten:
             return
         if (at - self.lost_until).total_seconds() >= _SETTLED_SECONDS:
             # The first good look came within two seconds after the last bad one.
-            self.over.append((self.lost_since, at, self.reason))
+            since = self.lost_since if self.lost_since is None else min(self.lost_since, at)
+            self.over.append((since, at, self.reason))
             self.lost_until = None
+        elif at < self.lost_until:
+            self.lost_until = at  # the clock was set back
 
 
 class DiskWatch:

@@ -12,7 +12,7 @@ from pbx112.domain.errors import DatabaseUnavailable
 from pbx112.services.metrics import Metrics
 from pbx112.services.ports import AlarmBoard
 from pbx112.storage.engine import reading
-from pbx112.storage.events import Gap, gaps_between
+from pbx112.storage.events import Gap, gaps_noticed
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,7 @@ class GapWatch:
     async def _step(self) -> None:
         fresh = datetime.now(UTC) - _FRESH
         async with reading(self._engine) as conn:
-            self.recent = [gap for gap in await gaps_between(conn, fresh, None) if gap.noticed_at >= fresh]
+            self.recent = await gaps_noticed(conn, fresh)
         self._metrics.journal_gaps(len(self.recent))
         if not self.recent:
             self._alarms.clear(KEY)
@@ -71,7 +71,9 @@ class GapWatch:
         since, until = (f"{at:%Y-%m-%d %H:%M:%S}" if at else "?" for at in (newest.since, newest.until))
         self._alarms.set(KEY, "warning", self._text.format(since=since, until=until, reason=newest.reason))
         own = [gap for gap in self.recent if gap.node == self._node]
-        if own and own[0].noticed_at != self._closed_at and await self._close_calls(own[0].until or own[0].noticed_at):
+        if not own or own[0].noticed_at == self._closed_at:
+            return
+        if await self._close_calls(max(gap.until or gap.noticed_at for gap in own)):
             self._closed_at = own[0].noticed_at
 
 

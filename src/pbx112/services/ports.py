@@ -34,6 +34,14 @@ class Telephone(Protocol):
         """Pause or unpause the operator in every queue he is logged in to."""
         ...
 
+    async def look_again(self, within_s: float) -> bool:
+        """Wait until the live state shows Asterisk's queues as listed after this moment, at most so long.
+
+        To be called at once when a command ended by OutcomeUnknown. True: what the live state does not show then was
+        not done. False: it may still be done. Raises OutcomeUnknown when no whole list came in time.
+        """
+        ...
+
     async def press(self, operator: str, linkedid: str, digits: str) -> None:
         """Do what these keys do on the operator's phone in his talk of that call. Raises CallNotTalking.
 

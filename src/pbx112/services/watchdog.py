@@ -126,28 +126,40 @@ class Watchdog:
     async def ask(self) -> None:
         """Ask the database, once and with a deadline. Never raises."""
         try:
-            async with asyncio.timeout(_ASK_DEADLINE):
-                await self._ask()
+            async with asyncio.timeout(_ASK_DEADLINE), reading(self.engine) as connection:
+                self._asked.recorded = await waiting_calls(connection, self.node)
             self._since.database = self.monotonic()
-            await self._judge_trunks()
         except (Pbx112Error, TimeoutError):
             self._asked.recorded = None
+            return
         except Exception:
             self._asked.recorded = None
             self._complain("ask")
+            return
+        try:
+            await self._ask_history()
+            await self._judge_trunks()
+        except (Pbx112Error, TimeoutError) as error:
+            log.warning("The trunks' history cannot be read; the last known one stands.", reason=str(error))
+        except Exception:
+            self._complain("history")
 
-    async def _ask(self) -> None:
+    async def _ask_history(self) -> None:
+        """Seldom, and apart from who waits: a slow answer here must not look like a database that is away."""
         now, second, asked = self.clock(), self.monotonic(), self._asked
-        async with reading(self.engine) as connection:
-            asked.recorded = await waiting_calls(connection, self.node)
-            if asked.traffic is None or second - asked.history_at >= _HISTORY_SECONDS:
+        due = second - asked.history_at >= _HISTORY_SECONDS
+        if not due and second - asked.last_at < _TRUNK_SECONDS:
+            return
+        if due:
+            asked.history_at = second  # a question that fails is asked again at the next time, too
+        async with asyncio.timeout(_ASK_DEADLINE), reading(self.engine) as connection:
+            if due:
                 asked.traffic = await trunk_traffic(connection, self.node, self.zone, now)
-                asked.history_at = asked.last_at = second
-            elif second - asked.last_at >= _TRUNK_SECONDS:
+            elif asked.traffic is not None:
                 since = now - _OVERLAP - timedelta(seconds=second - asked.last_at)
                 last = await last_calls(connection, self.node, since=since, now=now)
                 asked.traffic = replace(asked.traffic, last_call={**asked.traffic.last_call, **last})
-                asked.last_at = second
+            asked.last_at = second
 
     async def _judge_trunks(self) -> None:
         """A trunk at a time: each sums up as many hours as it was silent."""

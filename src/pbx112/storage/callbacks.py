@@ -30,10 +30,11 @@ WHERE number_key = :number AND direction = 'inbound' AND state <> 'ended' ORDER 
 
 # Another operator's lease, unless he did not lift his own phone: then he is not at work on it. Or the same operator's
 # own attempt while his phone may still ring: until then the journal does not know of it. What has its ended record is
-# over; a record that ended before was another attempt's.
+# over; a record that ended before was another attempt's. A lease of the future was given before a clock was set back.
 _HELD = text("""
 SELECT operator, requested_at, lease_until FROM callbacks a
-WHERE (call_id = :call OR number = :number) AND state <> 'not_placed' AND (
+WHERE (call_id = :call OR number = :number) AND state <> 'not_placed'
+    AND requested_at < clock_timestamp() + interval '1 minute' AND (
     (operator <> :operator AND lease_until > clock_timestamp() AND NOT EXISTS (
         SELECT 1 FROM calls c WHERE c.callback_of = a.call_id AND c.operator = a.operator AND c.state = 'ended'
         AND c.ended_at > a.requested_at AND c.offers -> 0 ->> 'result' <> 'answered'))

@@ -216,7 +216,9 @@ async def gaps_between(
     return [Gap(*row) for row in await conn.execute(rows)]
 
 
-async def list_gaps(conn: AsyncConnection, node: str, *, limit: int = 100) -> list[dict[str, Any]]:
-    """The newest gaps first: `from`, `until` (None: not known), `reason`, `noticed_at`."""
-    rows = select(journal_gaps).where(journal_gaps.c.node == node).order_by(journal_gaps.c.id.desc()).limit(limit)
-    return [dict(row) for row in (await conn.execute(rows)).mappings()]
+async def gaps_noticed(conn: AsyncConnection, since: datetime, *, limit: int = 100) -> list[Gap]:
+    """The gaps of all nodes that were noticed since then, however long ago they were; the newest first."""
+    table = journal_gaps.c
+    shown = select(table.node, table["from"], table.until, table.reason, table.noticed_at)
+    rows = shown.where(table.noticed_at >= since).order_by(table.id.desc()).limit(limit)
+    return [Gap(*row) for row in await conn.execute(rows)]
