@@ -62,8 +62,8 @@ def _range(value: object) -> object:
 def _local(value: Bind | None) -> Bind | None:
     if value is not None and not value.host.startswith("127."):
         raise ValueError(
-            f"{value} is not an address of this machine's loopback (127.x.x.x): FastAGI has no password, and a connect "
-            "that nobody answers would cost every caller two seconds"
+            f"{value} is not an address of this machine's loopback (127.x.x.x): FastAGI has no password and AMI no "
+            "encryption, and a connect that nobody answers would cost every caller two seconds"
         )
     return value
 
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     agi_bind: Annotated[BindField, AfterValidator(_local)] = Bind(("127.0.0.1", 4573))
     agi_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind), AfterValidator(_local)] = None
     ami_bind: BindField = Bind(("127.0.0.1", 5038))
-    ami_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
+    ami_ask: Annotated[Bind | None, NoDecode, BeforeValidator(_bind), AfterValidator(_local)] = None
     sip_bind: BindField = Bind(("127.0.0.1", 5060))
     rtp_range: Annotated[tuple[int, int], NoDecode, BeforeValidator(_range)] = (20000, 20999)
     asterisk: str | None = None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbx112.domain import call as domain_call
+from pbx112.domain.errors import DatabaseUnavailable
 from pbx112.domain.events import JournalEvent
 from pbx112.domain.record import call_id
 from pbx112.services import records
@@ -64,8 +66,9 @@ async def test_given_a_rebuild_beside_a_reader_when_both_work_then_the_rows_are_
     async with running(engine, journal):
         for start in range(0, len(lines), 50):
             append(journal, lines[start : start + 50])
-            async with transaction(engine) as conn:
-                await conn.execute(text("UPDATE calls SET operator = 'op9'"))
+            with contextlib.suppress(DatabaseUnavailable):  # the reader writes the same rows: one of both gives way
+                async with transaction(engine) as conn:
+                    await conn.execute(text("UPDATE calls SET operator = 'op9'"))
             await rebuild(engine, NODE, check=False)
         await until(engine, "SELECT count(*) FROM events", lambda found: found == [(len(lines),)])
     await rebuild(engine, NODE, check=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from time import process_time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def test_given_any_bytes_in_every_header_when_they_are_read_then_there_is_a_resu
         assert read([text.decode(decoding, "replace") for text in raw]) in CallerClass
 
 
+@pytest.mark.alone
 def test_given_a_thousand_invites_when_they_are_read_then_one_takes_less_than_a_millisecond() -> None:
     chance = random.Random(112)
     invites = [["".join(chance.choices(PIECES, k=chance.randrange(14))) for _ in range(14)] for _ in range(1000)]

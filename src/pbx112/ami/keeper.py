@@ -1,6 +1,7 @@
 """Keeps the board: a bounded inbox, filled while AMI is read, and one consumer that applies it in order."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,7 +18,10 @@ log = structlog.get_logger(__name__)
 Headers = Mapping[str, str]
 
 BATCH = 200
-"""Events applied before other tasks have their turn (about two milliseconds)."""
+"""Events applied before other tasks have their turn (about two milliseconds) .."""
+
+BATCH_SECONDS = 0.002
+""".. and no longer than this, as an event costs the more the more callers wait: the intake of calls shares the loop."""
 
 
 @dataclass(slots=True)
@@ -80,9 +84,10 @@ class Keeper:
         """Apply what comes, in order, for ever."""
         while True:
             first = await self._inbox.get()
+            end = time.perf_counter() + BATCH_SECONDS
             state = self._after(self.state, first)  # not before the wait: others change the state too
             for _ in range(BATCH):
-                if self._inbox.empty():
+                if self._inbox.empty() or time.perf_counter() > end:
                     break
                 state = self._after(state, self._inbox.get_nowait())
             self.change(state)

@@ -24,6 +24,7 @@ from pbx112.host.process import Child, supervise
 from pbx112.settings import Settings
 
 _READY_SECONDS = 30.0
+_SERVICE_PAUSE_S = 0.5
 _ASTERISK_SECONDS = 30.0
 
 
@@ -208,7 +209,8 @@ async def _start_service(
 
     say("Starting the pbx112 service ...")
     first = await start()
-    task = tasks.create_task(supervise(start, "The pbx112 service", first=first), name="service")
+    keeping = supervise(start, "The pbx112 service", first=first, longest_pause_s=_SERVICE_PAUSE_S)
+    task = tasks.create_task(keeping, name="service")
     await _until_ready(settings, log_file)
     return task
 

@@ -198,7 +198,9 @@ def clean(raw: str) -> str:
     text = raw[:RAW_LIMIT]
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    for char in {char for char in text if not char.isprintable()}:
+        text = text.replace(char, f"\\x{ord(char):02x}")
+    return text
 
 
 def _is_absent(address: Address) -> bool:

@@ -163,6 +163,7 @@ async def supervise(
     *,
     first: Supervised | None = None,
     steady_s: float = 30.0,
+    longest_pause_s: float = _LONGEST_PAUSE_S,
 ) -> None:
     """Keep a program running until cancelled: start it, and start it again when it dies.
 
@@ -187,13 +188,15 @@ async def supervise(
             process=name,
             exit_code=code,
         )
-        running, pause = await _start_again(start, name, pause)
+        running, pause = await _start_again(start, name, pause, longest_pause_s)
 
 
-async def _start_again(start: Callable[[], Awaitable[Supervised]], name: str, pause: float) -> tuple[Supervised, float]:
+async def _start_again(
+    start: Callable[[], Awaitable[Supervised]], name: str, pause: float, longest_pause_s: float
+) -> tuple[Supervised, float]:
     while True:
         await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE_S)
+        pause = min(pause * 2, longest_pause_s)
         try:
             running = await start()
         except (Pbx112Error, OSError) as error:
