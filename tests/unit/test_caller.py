@@ -117,6 +117,7 @@ def test_given_patterns_that_are_none_when_a_call_is_read_then_the_others_hold_a
     assert caller.warnings == ("cannot_call_back", "intake_rule_failed")
 
 
+@pytest.mark.alone
 def test_given_a_costly_pattern_when_a_caller_feeds_it_then_it_stays_bounded() -> None:
     began = process_time()
     for text in ("9" * 15, "9-" * 15, "9" * 4000, "-" * 4000 + "999", " ." * 100 + "9" * 15):
@@ -284,6 +285,7 @@ PATHOLOGICAL = (
 
 
 @pytest.mark.parametrize("text", PATHOLOGICAL, ids=lambda text: repr(text[:14]))
+@pytest.mark.alone
 def test_given_a_text_made_to_be_costly_when_it_is_in_every_header_then_reading_it_takes_milliseconds(
     text: str,
 ) -> None:
@@ -293,6 +295,7 @@ def test_given_a_text_made_to_be_costly_when_it_is_in_every_header_then_reading_
     assert process_time() - began < 0.2
 
 
+@pytest.mark.alone
 def test_given_a_thousand_callers_when_they_are_read_then_one_takes_less_than_a_millisecond() -> None:
     chance = random.Random(112)
     corpus = [row[2] for row in TABLE]

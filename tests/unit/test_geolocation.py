@@ -365,6 +365,7 @@ def test_given_any_bytes_in_a_message_when_it_is_read_then_it_never_raises(noise
 
 
 @pytest.mark.parametrize("piece", ['"', '",', '",a="', 'pos="1 2",', "<", "<a>", "\n", '",   ', 'posList="1', "1 2 "])
+@pytest.mark.alone
 def test_given_a_hostile_text_of_any_size_when_it_is_read_then_it_costs_little(piece: str) -> None:
     text = 'posList="' + piece * (2 * TEXT_LIMIT // len(piece))
     started = process_time()
@@ -376,6 +377,7 @@ def test_given_a_hostile_text_of_any_size_when_it_is_read_then_it_costs_little(p
 @pytest.mark.parametrize(
     "piece", [b"<presence ", b"<presence></presence>", b"<a>", b"<a:presence>", b"<!DOCTYPE ", b"\xff"]
 )
+@pytest.mark.alone
 def test_given_a_hostile_message_of_the_size_of_a_datagram_when_it_is_read_then_it_costs_little(piece: bytes) -> None:
     message = b"<presence>" + piece * (65_000 // len(piece)) + b"</presence>"
     started = process_time()
@@ -383,6 +385,7 @@ def test_given_a_hostile_message_of_the_size_of_a_datagram_when_it_is_read_then_
     assert process_time() - started < 0.25
 
 
+@pytest.mark.alone
 def test_given_ordinary_lines_when_they_are_read_then_they_take_less_than_a_millisecond() -> None:
     text = lines_of(_DOCUMENT) + "\n<cid:target@example.id>"
     started = process_time()
@@ -404,6 +407,7 @@ NESTED = {
 
 
 @pytest.mark.parametrize("inside", NESTED.values(), ids=NESTED)
+@pytest.mark.alone
 def test_given_a_document_nested_to_be_read_again_and_again_when_it_is_read_then_it_costs_little(inside: str) -> None:
     document = f"<presence><tuple><status>{inside}</status></tuple></presence>".encode()
     began = process_time()

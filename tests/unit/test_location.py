@@ -340,6 +340,7 @@ def test_given_any_cell_when_it_is_written_and_read_then_it_is_the_same(
 
 
 @pytest.mark.parametrize("piece", [",", ";", '"', '\\"', '"\\', "\n", "\r", " ", "a,", "a;", "\n ", f"{FDD},"])
+@pytest.mark.alone
 def test_given_a_hostile_header_of_the_size_asterisk_passes_when_it_is_read_then_it_costs_little(piece: str) -> None:
     header = '"' + piece * (4096 // len(piece))
     started = process_time()
@@ -349,6 +350,7 @@ def test_given_a_hostile_header_of_the_size_asterisk_passes_when_it_is_read_then
     assert (process_time() - started) / 5 < 0.05
 
 
+@pytest.mark.alone
 def test_given_ordinary_headers_when_they_are_read_then_one_takes_less_than_a_millisecond() -> None:
     header = f'{FDD};"sbc-domain=sbc1.example";network-provided,3GPP-GERAN;cgi-3gpp=510011F2AABCD'
     started = process_time()

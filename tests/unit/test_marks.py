@@ -193,6 +193,7 @@ def test_given_any_headers_when_marks_are_read_then_all_is_bounded_and_printable
 @pytest.mark.parametrize(
     "text", [*PATHOLOGICAL, "urn:service:sos" + ".a" * 1900, "a.0," * 1000], ids=lambda text: repr(text[:18])
 )
+@pytest.mark.alone
 def test_given_a_text_made_to_be_costly_when_it_is_in_every_header_then_reading_it_takes_milliseconds(
     text: str,
 ) -> None:
@@ -203,6 +204,7 @@ def test_given_a_text_made_to_be_costly_when_it_is_in_every_header_then_reading_
     assert process_time() - began < 0.05
 
 
+@pytest.mark.alone
 def test_given_hostile_headers_of_four_kilobytes_when_marks_are_read_then_it_takes_below_a_millisecond() -> None:
     chance = random.Random(112)
     corpus = []
