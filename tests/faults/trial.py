@@ -60,14 +60,14 @@ class Trial:
     before_mb: float
     after_mb: float
 
-    def problems(self, *, steady: bool) -> list[str]:
-        """What is not as promised, in words; `steady`: the faults must not be felt by the calls at all."""
+    def problems(self, *, steady: bool, floor_ms: float = FLOOR_MS) -> list[str]:
+        """What is not as promised, in words; `steady`: the calls must not feel the faults, but for `floor_ms`."""
         found = [] if self.verdict.holds else [str(self.verdict)]
         slow = [row for row in self.verdict.rows if row.queue_ms is not None and row.queue_ms >= MOST_MS]
         found += [f"{row.sip_call_id} took {row.queue_ms:.0f} ms to the queue" for row in slow]
         found += [f"{w.name}: no call came" for w in self.windows.values() if not w.queue_ms]
         if steady and not found:
-            found += self._felt()
+            found += self._felt(floor_ms)
         if self.after_mb > self.before_mb + GROWN_MB:
             found.append(f"the service grew from {self.before_mb:.0f} to {self.after_mb:.0f} MB")
         peak = max(window.peak_mb for window in self.windows.values())
@@ -75,9 +75,9 @@ class Trial:
             found.append(f"the service took {peak:.0f} MB at its worst, from {self.before_mb:.0f}")
         return found
 
-    def _felt(self) -> list[str]:
+    def _felt(self, floor_ms: float) -> list[str]:
         usual = self.windows[UNDISTURBED].median_ms
-        most = max(usual * SHARE, usual + FLOOR_MS)
+        most = max(usual * SHARE, usual + floor_ms)
         return [f"{w}; undisturbed {usual:.1f} ms" for w in self.windows.values() if w.median_ms > most]
 
     def __str__(self) -> str:
