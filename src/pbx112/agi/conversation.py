@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pbx112.agi.facts import journal_words
 from pbx112.agi.variables import read_answers, read_commands, set_command
 from pbx112.domain import events
+from pbx112.domain.addresses import UNREADABLE
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.record import Intake, call_id
-from pbx112.services.intake import NO_KNOWLEDGE, UNREADABLE, Knowledge, Routing, located, route
+from pbx112.services.intake import NO_KNOWLEDGE, Knowledge, Routing, located, route
 
 
 @dataclass(frozen=True, slots=True)

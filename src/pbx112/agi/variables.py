@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from pbx112.agi.display import shown_name, shown_number
+from pbx112.domain.addresses import UNREADABLE
 from pbx112.domain.caller import SipIdentity
 from pbx112.domain.record import Intake, Reordered
-from pbx112.services.intake import UNREADABLE, ArrivedCall, Routing
+from pbx112.services.intake import ArrivedCall, Routing
 
 QUEUE = "PBX112_QUEUE"
 PRIORITY = "PBX112_PRIORITY"

@@ -7,6 +7,9 @@ from itertools import islice
 HEADER_LIMIT = 8192
 """Characters of a header that are looked at: two lines of the longest that Asterisk hands out."""
 
+UNREADABLE = "?"
+"""Stands for a header that is there and is not whole; it never reads as a number."""
+
 MOST_ADDRESSES = 8
 _MOST_PARAMETERS = 16
 

@@ -2,13 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pbx112.domain import events as kinds
+from pbx112.domain.addresses import UNREADABLE
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify
 from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent, in_order
-from pbx112.domain.legs import PHONE_CHANNEL, Leg, cause_of, offer_result, text_of, whole_ms
+from pbx112.domain.legs import (
+    PHONE_CHANNEL,
+    Course,
+    Leg,
+    cause_of,
+    channel_ended,
+    offer_result,
+    pbx_died,
+    text_of,
+)
 from pbx112.domain.location import read_locations
 from pbx112.domain.marks import read_marks
 from pbx112.domain.outbound import fold_callback
@@ -26,9 +36,6 @@ from pbx112.domain.record import (
 
 ARRIVAL_BYTES = 160
 """So much of P-Asserted-Identity and From the dialplan writes into the arrival: see intake.conf."""
-
-UNREADABLE_HEADER = "?"
-"""Stands for a header that was there and is not whole; it never reads as a number."""
 
 PRIORITY_STEP = 10
 """The dialplan gives app_queue ten times the priority, and five more to those who wait longer: see queue.conf."""
@@ -60,7 +67,7 @@ def _received_at(ordered: list[JournalEvent]) -> datetime:
 
 
 @dataclass(slots=True)
-class _Folding:
+class _Folding(Course):
     """What is known so far; each step below adds one event to it."""
 
     node: str
@@ -81,11 +88,6 @@ class _Folding:
     queue: str | None = None
     priority: int | None = None
     queued_at: datetime | None = None
-    answered_at: datetime | None = None
-    ended_at: datetime | None = None
-    lost: bool = False
-    talking_since: datetime | None = None
-    talked: timedelta = timedelta()
     operator: str | None = None
     cause: int | None = None
     hangup_source: str = ""
@@ -94,7 +96,6 @@ class _Folding:
     bridges: dict[str, dict[str, None]] = field(default_factory=dict)  # members in order: a set's order is by chance
 
     def record(self) -> CallRecord:
-        until = self.answered_at or self.ended_at
         return CallRecord(
             id=call_id(self.node, self.linkedid),
             node=self.node,
@@ -114,8 +115,8 @@ class _Folding:
             queued_at=self.queued_at,
             answered_at=self.answered_at,
             ended_at=self.ended_at,
-            wait_ms=whole_ms(until - self.received_at) if until else None,
-            talk_ms=whole_ms(self.talked) if self.answered_at and self.ended_at else None,
+            wait_ms=self.wait_ms(self.received_at),
+            talk_ms=self.talk_ms(),
             hangup_cause=self.cause,
             hangup_by=self._hangup_by(),
             location=read_locations(self.headers, trusted=self.trusted),
@@ -165,7 +166,7 @@ def _whole(field_: str) -> str:
     """A field of the arrival, which the dialplan cuts: what stands behind its last address may be half a number."""
     if len(field_.encode("utf-8", "replace")) < ARRIVAL_BYTES:
         return field_
-    return field_[: max(field_.rfind("@"), field_.rfind(">")) + 1] or UNREADABLE_HEADER
+    return field_[: max(field_.rfind("@"), field_.rfind(">")) + 1] or UNREADABLE
 
 
 def _channel_started(call: _Folding, event: JournalEvent) -> None:
@@ -273,8 +274,7 @@ def _bridge_entered(call: _Folding, event: JournalEvent) -> None:
     operator = next((call.legs[member] for member in members if member in call.legs), None)
     if operator is None or call.linkedid not in members or call.talking_since is not None:
         return
-    call.talking_since = event.at
-    call.answered_at = call.answered_at or event.at
+    call.begin_talking(event.at)
     call.operator = operator.operator
 
 
@@ -284,14 +284,14 @@ def _bridge_left(call: _Folding, event: JournalEvent) -> None:
     members.pop(event.unique_id, None)
     still = call.linkedid in members and any(member in call.legs for member in members)
     if had_caller and not still:
-        _stop_talking(call, event.at)
+        call.stop_talking(event.at)
 
 
 def _hung_up(call: _Folding, event: JournalEvent) -> None:
     cause = cause_of(event.extra)
     source = str(event.extra.get("hangupsource", ""))
     if event.on_caller_channel:
-        _end(call, event.at)
+        call.end(event.at)
         call.cause = cause or None  # 0: not defined
         call.hangup_source = source
         return
@@ -301,30 +301,6 @@ def _hung_up(call: _Folding, event: JournalEvent) -> None:
         leg.result = leg.result or offer_result(cause, by_phone=source == leg.channel)
 
 
-def _channel_ended(call: _Folding, event: JournalEvent) -> None:
-    if event.on_caller_channel:
-        _end(call, event.at)
-
-
-def _pbx_died(call: _Folding, event: JournalEvent) -> None:
-    if call.ended_at is None:
-        call.lost = True
-        _end(call, event.at)
-
-
-def _end(call: _Folding, at: datetime) -> None:
-    if call.ended_at is not None:
-        return
-    call.ended_at = at
-    _stop_talking(call, at)
-
-
-def _stop_talking(call: _Folding, at: datetime) -> None:
-    if call.talking_since is not None:
-        call.talked += max(at - call.talking_since, timedelta())
-        call.talking_since = None
-
-
 _STEPS: dict[str, Callable[[_Folding, JournalEvent], None]] = {
     "CHAN_START": _channel_started,
     "ANSWER": _answered,
@@ -332,10 +308,10 @@ _STEPS: dict[str, Callable[[_Folding, JournalEvent], None]] = {
     "BRIDGE_ENTER": _bridge_entered,
     "BRIDGE_EXIT": _bridge_left,
     "HANGUP": _hung_up,
-    "CHAN_END": _channel_ended,
+    "CHAN_END": channel_ended,
     kinds.ARRIVAL: _arrived,
     kinds.INTAKE: _taken_in,
     kinds.QUEUE_JOIN: _queue_joined,
     kinds.SILENT: _silent_checked,
-    kinds.LOST: _pbx_died,
+    kinds.LOST: pbx_died,
 }

@@ -8,12 +8,21 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pbx112.domain import events as kinds
 from pbx112.domain.caller import Caller, CallerClass
 from pbx112.domain.events import JournalEvent
-from pbx112.domain.legs import PHONE_CHANNEL, Leg, cause_of, offer_result, text_of, whole_ms
+from pbx112.domain.legs import (
+    PHONE_CHANNEL,
+    Course,
+    Leg,
+    cause_of,
+    channel_ended,
+    offer_result,
+    pbx_died,
+    text_of,
+)
 from pbx112.domain.record import CallRecord, CallState, HangupBy, OfferResult, Outcome, call_id
 
 NOT_RUNG = "OutgoingSpoolFailed"
@@ -58,7 +67,7 @@ def _first_leg(first: JournalEvent) -> Leg:
 
 
 @dataclass(slots=True)
-class _Folding:
+class _Folding(Course):
     """What is known so far; `phone` is the operator's. Each step below adds one event to it."""
 
     node: str
@@ -70,17 +79,11 @@ class _Folding:
     number: str | None = None
     caller_channel: str = ""
     caller_cause: int | None = None
-    answered_at: datetime | None = None
-    ended_at: datetime | None = None
-    lost: bool = False
-    talking_since: datetime | None = None
-    talked: timedelta = timedelta()
     cause: int | None = None
     hangup_source: str = ""
     bridges: dict[str, set[str]] = field(default_factory=dict)
 
     def record(self) -> CallRecord:
-        until = self.answered_at or self.ended_at
         return CallRecord(
             id=call_id(self.node, self.linkedid),
             node=self.node,
@@ -94,8 +97,8 @@ class _Folding:
             operator=self.phone.operator or None,
             answered_at=self.answered_at,
             ended_at=self.ended_at,
-            wait_ms=whole_ms(until - self.received_at) if until else None,
-            talk_ms=whole_ms(self.talked) if self.answered_at and self.ended_at else None,
+            wait_ms=self.wait_ms(self.received_at),
+            talk_ms=self.talk_ms(),
             hangup_cause=self._cause(),
             hangup_by=self._hangup_by(),
             offers=(self.phone.offer(self.ended_at),) if self.phone.operator else (),
@@ -135,16 +138,6 @@ class _Folding:
         only_caller = self.phone.answered_at is not None and self.answered_at is None
         return (self.caller_cause if only_caller else None) or self.cause or None  # 0: not defined
 
-    def end(self, at: datetime) -> None:
-        if self.ended_at is None:
-            self.ended_at = at
-            self.stop_talking(at)
-
-    def stop_talking(self, at: datetime) -> None:
-        if self.talking_since is not None:
-            self.talked += max(at - self.talking_since, timedelta())
-            self.talking_since = None
-
 
 def _channel_started(call: _Folding, event: JournalEvent) -> None:
     if not event.on_caller_channel:
@@ -169,8 +162,7 @@ def _bridge_entered(call: _Folding, event: JournalEvent) -> None:
     members = call.bridges.setdefault(str(event.extra.get("bridge_id", "")), set())
     members.add(event.unique_id)
     if call.linkedid in members and len(members) > 1 and call.talking_since is None and call.ended_at is None:
-        call.talking_since = event.at
-        call.answered_at = call.answered_at or event.at
+        call.begin_talking(event.at)
 
 
 def _bridge_left(call: _Folding, event: JournalEvent) -> None:
@@ -192,24 +184,13 @@ def _hung_up(call: _Folding, event: JournalEvent) -> None:
     call.end(event.at)
 
 
-def _channel_ended(call: _Folding, event: JournalEvent) -> None:
-    if event.on_caller_channel:
-        call.end(event.at)
-
-
-def _pbx_died(call: _Folding, event: JournalEvent) -> None:
-    if call.ended_at is None:
-        call.lost = True
-        call.end(event.at)
-
-
 _STEPS: dict[str, Callable[[_Folding, JournalEvent], None]] = {
     "CHAN_START": _channel_started,
     "ANSWER": _answered,
     "BRIDGE_ENTER": _bridge_entered,
     "BRIDGE_EXIT": _bridge_left,
     "HANGUP": _hung_up,
-    "CHAN_END": _channel_ended,
+    "CHAN_END": channel_ended,
     kinds.CALLBACK: _told,
-    kinds.LOST: _pbx_died,
+    kinds.LOST: pbx_died,
 }

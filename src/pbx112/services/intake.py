@@ -13,9 +13,6 @@ from pbx112.domain.dialled import NumberReader, normalise
 from pbx112.domain.marks import read_service
 from pbx112.domain.record import Reordered
 
-UNREADABLE = "?"
-"""Stands for a header that is there and could not be fetched whole; it never reads as a number."""
-
 _NOBODY = Caller(CallerClass.UNPARSEABLE, warnings=("number_unreadable", "cannot_call_back"))
 
 

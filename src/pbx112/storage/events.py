@@ -174,12 +174,6 @@ async def insert_dead_letters(conn: AsyncConnection, node: str, letters: Sequenc
     await conn.execute(pg_insert(dead_letters).on_conflict_do_nothing(), values)
 
 
-async def list_dead_letters(conn: AsyncConnection, node: str, *, limit: int = 100) -> list[dict[str, Any]]:
-    """The newest dead letters first; `raw` is bytes."""
-    rows = select(dead_letters).where(dead_letters.c.node == node).order_by(dead_letters.c.id.desc()).limit(limit)
-    return [dict(row) for row in (await conn.execute(rows)).mappings()]
-
-
 async def insert_gap(
     conn: AsyncConnection, node: str, *, since: datetime | None, until: datetime | None, reason: str
 ) -> None:
