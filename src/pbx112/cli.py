@@ -1,52 +1,28 @@
 """The command `pbx112`: one sentence for each error, exit code 0 only on success, `--json` for programs."""
 
+# ruff: noqa: PLC0415  # the service must not pay for the commands' libraries when it starts under callers
+
 import os
 import re
 import sys
-from typing import Annotated
 
-import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-import pbx112
-from pbx112 import cli_abandoned, cli_calls, cli_cells, cli_centre, cli_rules, cli_run, cli_users
-from pbx112.cli_show import complain
 from pbx112.domain.errors import Pbx112Error
-
-app = typer.Typer(
-    name="pbx112",
-    help="The telephony service of the emergency number 112, beside Asterisk.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"pbx112 {pbx112.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
-) -> None:
-    """The telephony service of the emergency number 112, beside Asterisk."""
-
-
-for room in (cli_run, cli_calls, cli_centre, cli_users, cli_abandoned, cli_rules, cli_cells):
-    room.add_to(app)
 
 
 def main() -> None:
     """Run the command line; every failure is one sentence on stderr and an exit code of its own."""
     try:
-        app()
+        if sys.argv[1:] == ["serve"]:
+            from pbx112.bootstrap.serve import serve_until_told
+
+            serve_until_told()
+        else:
+            from pbx112.cli_app import app
+
+            app()
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -54,7 +30,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        complain(_sentence(error))
+        print(f"pbx112: {_sentence(error)}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pbx112.bootstrap.prepare import migration_url
+from pbx112.bootstrap.applied import migration_url
 from pbx112.cli_session import run, settings
 from pbx112.cli_show import note, show_json, show_line, show_table
 
@@ -37,11 +37,9 @@ def up(
 
 def serve() -> None:
     """Run the service beside an Asterisk that runs already."""
-    import uvloop
+    from pbx112.bootstrap.serve import serve_until_told
 
-    from pbx112.bootstrap.serve import serve as run_service
-
-    uvloop.run(run_service(settings()))
+    serve_until_told()
 
 
 def asterisk() -> None:

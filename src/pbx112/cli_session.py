@@ -11,7 +11,8 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbx112.api.tokens import make_token
-from pbx112.bootstrap.prepare import database_url, token_secret
+from pbx112.bootstrap.applied import database_url
+from pbx112.bootstrap.prepare import token_secret
 from pbx112.domain.errors import Pbx112Error
 from pbx112.services.users import Role
 from pbx112.settings import Settings

@@ -153,11 +153,6 @@ def note(text: str) -> None:
     print(inert(text), file=sys.stderr, flush=True)
 
 
-def complain(text: str) -> None:
-    """An error for people: one sentence on stderr."""
-    note(f"pbx112: {text}")
-
-
 def local_time(at: datetime | None, zone: str) -> str:
     """A time in the centre's zone with the zone's name: `2025-01-31 17:00:00 WIB`."""
     return at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z") if at is not None else "-"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -76,10 +76,11 @@ def _web_address(value: SecretStr | None) -> SecretStr | None:
     if value is not None:
         # It may hold a token, so it is never shown.
         try:
-            found = httpx.URL(value.get_secret_value())
-        except httpx.InvalidURL:
-            found = httpx.URL("")
-        if found.scheme not in {"http", "https"} or not found.host:
+            found = urlsplit(value.get_secret_value())
+            usable = found.scheme in {"http", "https"} and bool(found.hostname) and found.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
             raise ValueError("this is not a web address, such as https://alarm.example.go.id/pbx112")
     return value
 

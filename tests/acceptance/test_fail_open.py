@@ -57,6 +57,24 @@ async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await asyncio.sleep(0)
 
 
+def through_to(centre: Centre) -> Peer:
+    """Pass everything on to the centre's own service."""
+
+    async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*centre.settings.agi_bind)
+        with contextlib.closing(far_writer):
+            await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer))
+
+    return passing
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(4096):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def faulty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
     """A centre whose Asterisk asks a port that these tests answer (or do not)."""
@@ -101,6 +119,12 @@ async def place(centre: Centre) -> Record:
         return await centre.record(placed.sip_call_id)
 
 
+async def forgive(centre: Centre) -> None:
+    """Let Asterisk forget which intakes kept callers waiting."""
+    for breaker in ("AGI_DOWN_UNTIL", "CLASSIC_DOWN_UNTIL"):
+        await centre.cli(f"dialplan set global {breaker} 0")
+
+
 def seconds_to_queue(record: Record) -> float:
     """From the INVITE's arrival to the queue."""
     queued, received = (datetime.fromisoformat(record[name]) for name in ("queued_at", "received_at"))
@@ -115,7 +139,7 @@ def seconds_to_queue(record: Record) -> float:
 async def test_given_a_faulty_intake_when_112_is_called_then_the_classic_script_takes_over(
     faulty: Centre, peer: Peer | None
 ) -> None:
-    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    await forgive(faulty)
     async with answering(peer):
         record = await place(faulty)
     assert record["intake"] == "classic"
@@ -127,12 +151,40 @@ async def test_given_a_faulty_intake_when_112_is_called_then_the_classic_script_
 async def test_given_a_hung_intake_when_a_second_caller_comes_then_he_does_not_wait_for_it_again(
     faulty: Centre,
 ) -> None:
-    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    await forgive(faulty)
     async with answering(hang):
         first = await place(faulty)
         second = await place(faulty)
     assert seconds_to_queue(first) >= 0.8
     assert seconds_to_queue(second) < 0.8
+
+
+async def test_given_an_intake_that_refused_at_once_when_it_is_back_then_the_next_caller_is_taken_in_by_it(
+    faulty: Centre,
+) -> None:
+    await forgive(faulty)
+    refused = await place(faulty)
+    async with answering(through_to(faulty)):
+        taken = await place(faulty)
+    assert (refused["intake"], taken["intake"]) == ("classic", "fastagi")
+    assert seconds_to_queue(taken) < 0.2
+
+
+async def test_given_a_classic_script_that_hung_when_a_second_caller_comes_then_no_other_is_started_for_a_while(
+    faulty: Centre,
+) -> None:
+    await forgive(faulty)
+    wrapper: Path = faulty.settings.asterisk_dir / "agi-bin" / "pbx112-intake"
+    whole = wrapper.read_text()
+    try:
+        wrapper.write_text("#!/bin/sh\nsleep 20\n")
+        first = await place(faulty)
+        second = await place(faulty)
+    finally:
+        wrapper.write_text(whole)
+    assert (first["intake"], second["intake"]) == ("none", "none")
+    assert seconds_to_queue(first) >= 0.4
+    assert seconds_to_queue(second) < 0.2
 
 
 async def test_given_a_connect_that_nobody_answers_when_112_is_called_then_it_costs_one_caller_two_seconds(
@@ -142,7 +194,7 @@ async def test_given_a_connect_that_nobody_answers_when_112_is_called_then_it_co
 
     It needs a full accept queue (4,096 places), which the breaker lets a hung service fill by one in five seconds.
     """
-    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    await forgive(faulty)
     with contextlib.ExitStack() as sockets:
         listener = sockets.enter_context(socket.create_server(("127.0.0.1", ASK_PORT), backlog=0))
         for _ in range(4):
@@ -160,7 +212,7 @@ async def test_given_a_connect_that_nobody_answers_when_112_is_called_then_it_co
 async def test_given_both_intakes_broken_when_112_is_called_then_the_dialplan_alone_takes_the_call(
     faulty: Centre, script: str
 ) -> None:
-    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    await forgive(faulty)
     wrapper: Path = faulty.settings.asterisk_dir / "agi-bin" / "pbx112-intake"
     whole = wrapper.read_text()
     try:
@@ -180,7 +232,7 @@ async def test_given_both_intakes_broken_when_112_is_called_then_the_dialplan_al
 async def test_given_the_service_stopped_when_112_is_called_then_the_call_is_answered_and_recorded_later(
     faulty: Centre,
 ) -> None:
-    await faulty.cli("dialplan set global AGI_DOWN_UNTIL 0")
+    await forgive(faulty)
     service = faulty.child("pbx112", "serve")
     async with Softphone.start("127.0.0.2", user=NUMBER) as caller, Softphone.start("127.0.0.1") as operator:
         await faulty.log_in(operator, "op1")

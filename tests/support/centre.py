@@ -18,7 +18,8 @@ import asyncpg
 import httpx
 import psutil
 
-from pbx112.bootstrap.prepare import asterisk_argv, database_url
+from pbx112.bootstrap.applied import database_url
+from pbx112.bootstrap.prepare import asterisk_argv
 from pbx112.host.softphone_client import Softphone
 from pbx112.settings import Settings
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from pbx112 import cli
+from pbx112 import cli, cli_app
 from pbx112.cli_calls import moment
 from pbx112.cli_show import _WORDS, duration, inert, local_time, show_json, show_table
 from pbx112.domain.errors import BadInput, DatabaseUnavailable, NoSuchCall
@@ -80,7 +80,7 @@ def commands(command: typer.core.TyperCommand | object, path: str = "pbx112") ->
 
 
 def test_given_every_command_and_option_then_it_has_help() -> None:
-    found = dict(commands(get_command(cli.app)))
+    found = dict(commands(get_command(cli_app.app)))
     assert len(found) > 20
     for path, command in found.items():
         assert getattr(command, "help", None), path
@@ -104,7 +104,7 @@ def test_given_an_error_when_a_command_ends_then_one_sentence_and_exit_code_1(
     def fails() -> None:
         raise error
 
-    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(cli_app, "app", fails)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     shown = capsys.readouterr().err

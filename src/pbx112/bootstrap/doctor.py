@@ -12,8 +12,8 @@ import httpx
 from cryptography import x509
 
 from pbx112.api.tokens import make_token
-from pbx112.bootstrap.prepare import applied_configuration, database_url, migration_url
-from pbx112.bootstrap.serve import watched_places
+from pbx112.bootstrap.applied import applied_configuration, database_url, migration_url
+from pbx112.bootstrap.doors import watched_places
 from pbx112.domain.demo import is_demo
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import find_asterisk

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pbx112.bootstrap.prepare import database_url
+from pbx112.bootstrap.applied import database_url
 from pbx112.domain.demo import DRILL_ACCOUNT, DRILL_SOURCE
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.drill import DrillFailed, DrillPlan, DrillResult, place_drill

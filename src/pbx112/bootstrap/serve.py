@@ -1,76 +1,29 @@
-"""The service beside Asterisk: every door is built here, connected, and owned by one TaskGroup."""
+"""The start and the end of the service: calls are taken in first, the other doors open behind them."""
 
 import asyncio
-import contextlib
+import gc
+import importlib
 import signal
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+import uvloop
 
-import pbx112
-from pbx112.agi.copies import InviteCopies
-from pbx112.agi.intake import AgiIntake
-from pbx112.agi.server import AgiServer
-from pbx112.ami.link import AmiLink
-from pbx112.api.app import make_app
-from pbx112.api.parts import ApiParts
+from pbx112.bootstrap.applied import applied_configuration
+from pbx112.bootstrap.call_door import CallDoor
 from pbx112.bootstrap.logs import configure_logs
-from pbx112.bootstrap.lost import LostCalls
-from pbx112.bootstrap.prepare import AMI_USER, applied_configuration, database_url, migration_url
-from pbx112.bootstrap.watch import Watch, make_alarms, make_watch
-from pbx112.bootstrap.web import WebDoor
-from pbx112.domain.configuration import Configuration
-from pbx112.domain.demo import is_demo
-from pbx112.domain.errors import DatabaseUnavailable, Pbx112Error
-from pbx112.domain.live import LiveState
-from pbx112.host.secrets import Secrets, read_secrets
-from pbx112.journal.reader import JournalReader
-from pbx112.journal.rotate import JournalKeeper, KeepRules
-from pbx112.pbx.spool import CallFiles
-from pbx112.services.disk import DiskWatch
-from pbx112.services.feed import CallPublisher, Feed, LivePublisher
-from pbx112.services.gaps import GapWatch, public_gap
-from pbx112.services.health import PartHealth
-from pbx112.services.intake import Knowledge
-from pbx112.services.live_views import live_view
-from pbx112.services.metrics import Metrics
-from pbx112.services.nuisance import NuisanceBook
-from pbx112.services.numbers import e164, is_possible
 from pbx112.settings import Settings
-from pbx112.storage.engine import make_engine
-from pbx112.storage.listen import listening
-from pbx112.storage.migrate import migrate
-from pbx112.storage.tables import CALLS_CHANNEL
 
 log = structlog.get_logger(__name__)
 
-_DRAIN_SECONDS = 2.0
-_MIGRATION_RETRY_SECONDS = 2.0
-_AGAIN_SECONDS = 5.0
+_SWITCH_SECONDS = 0.0005
 
 
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """The built doors, before they run."""
-
-    settings: Settings
-    engine: AsyncEngine
-    agi: AgiServer
-    ami: AmiLink
-    journal: JournalReader
-    http: WebDoor
-    live: LivePublisher
-    calls: CallPublisher
-    book: NuisanceBook
-    copies: InviteCopies
-    lost: LostCalls
-    disks: DiskWatch
-    gaps: GapWatch
-    watch: Watch
+def serve_until_told() -> None:
+    """Run the service with this process's environment. Raises what the environment or `serve` has against it."""
+    uvloop.run(serve(Settings()))
 
 
 async def serve(settings: Settings) -> None:
@@ -84,194 +37,26 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    service = _build(settings, applied_configuration(settings), read_secrets(settings.secrets_file))
-    try:
-        await _run(service, stop)
-    finally:
-        await service.engine.dispose()
+    calls = CallDoor(settings, applied_configuration(settings))
+    async with asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(calls.serve_until(stop), name="calls")
+        log.info("Calls are taken in.", agi=str(settings.agi_bind))
+        with _in_small_turns():
+            # What the other doors are made of takes most of a start's time; calls go on meanwhile.
+            doors = await asyncio.to_thread(importlib.import_module, "pbx112.bootstrap.doors")
+        await doors.run(settings, calls, taking, stop)
     log.info("The service has stopped.")
 
 
-def _build(settings: Settings, configuration: Configuration, secrets: Secrets) -> _Service:
-    engine = make_engine(database_url(settings))
-    metrics, feed = Metrics(), Feed()
-    host, port = settings.ami_ask or settings.ami_bind  # something may stand between
-
-    def changed(_: LiveState) -> None:
-        live.changed()
-        lost.board_changed.set()
-
-    ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
-    live = LivePublisher(feed, lambda: live_view(configuration, ami.state, settings.node, alarms.current))
-    book = NuisanceBook(engine)
-    copies = InviteCopies(lambda: configuration)
-    knowledge = Knowledge(e164, is_possible, copies.location, book.judge)
-    agi = AgiServer(
-        settings.agi_bind,
-        {"intake": AgiIntake(lambda: configuration, settings.node, knowledge)},
-        observer=metrics.agi_request,
-    )
-    journal = JournalReader(engine, node=settings.node, path=settings.journal_file)
-    alarms, webhook = make_alarms(settings, feed, metrics, live.changed)
-    disks = DiskWatch(
-        engine,
-        alarms,
-        metrics,
-        node=settings.node,
-        lang=settings.lang,
-        places=watched_places(settings),
-        journal=settings.journal_file,
-    )
-    lost = LostCalls(journal, engine, ami, settings.node)
-
-    async def close_calls(before: datetime) -> bool:
-        return await lost.close(before) is not None
-
-    gaps = GapWatch(engine, alarms, metrics, node=settings.node, lang=settings.lang, close_calls=close_calls)
-    parts = ApiParts(
-        engine=engine,
-        telephone=ami,
-        live=ami,
-        placer=_call_files(settings),
-        nuisance_changed=book.wake,
-        journal=journal.lag,
-        agi=lambda: _agi_health(agi, settings),
-        configuration=lambda: configuration,
-        feed=feed,
-        metrics=metrics,
-        token_secret=secrets.token,
-        node=settings.node,
-        timezone=settings.timezone,
-        lang=settings.lang,
-        version=pbx112.__version__,
-        started_at=datetime.now(UTC),
-        demo=is_demo(configuration),
-        ami_reconnects=lambda: ami.counters.reconnects,
-        alarms=lambda: alarms.current,
-        more_health=lambda: (disks.health(),),
-        gaps=lambda: [public_gap(gap) for gap in gaps.recent],
-    )
-    watch = make_watch(
-        settings,
-        engine,
-        alarms,
-        webhook,
-        metrics,
-        live=ami,
-        configuration=lambda: configuration,
-        journal=journal.lag,
-        agi=lambda: agi.serving,
-    )
-    http = WebDoor(make_app(parts), settings.http_bind)
-    return _Service(
-        settings,
-        engine,
-        agi,
-        ami,
-        journal,
-        http,
-        live,
-        CallPublisher(engine, feed, metrics),
-        book,
-        copies,
-        lost,
-        disks,
-        gaps,
-        watch,
-    )
-
-
-def _call_files(settings: Settings) -> CallFiles:
-    files = CallFiles(settings.asterisk_dir / "spool")
-    left = files.clear()
-    if left:
-        log.warning("Calls back of an earlier run were not taken by Asterisk; they are removed.", files=left)
-    return files
-
-
-async def _run(service: _Service, stop: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        agi = tasks.create_task(service.agi.serve_until(stop), name="agi")
-        http = tasks.create_task(service.http.serve_until(stop), name="http")
-        tasks.create_task(service.copies.serve_until(stop, service.settings.agi_bind), name="invite copies")
-        endless = [
-            tasks.create_task(service.ami.run(), name="ami"),
-            tasks.create_task(service.live.run(), name="live feed"),
-            tasks.create_task(_publish_calls(service), name="call feed"),
-            *(tasks.create_task(_kept(work, name), name=name) for name, work in _beside(service).items()),
-        ]
-        reading = tasks.create_task(_read_journal(service), name="journal")
-        log.info("The service is up.", http=str(service.settings.http_bind), agi=str(service.settings.agi_bind))
-        await stop.wait()
-        log.info("Stopping: no new intake; the journal is read to its end.")
-        await agi
-        with contextlib.suppress(TimeoutError, DatabaseUnavailable):
-            await service.journal.drain(_DRAIN_SECONDS)
-        await http
-        for task in (*endless, reading):
-            task.cancel()
-
-
-def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """What looks after the rest, by name: no call and no record needs it."""
-    return {
-        "lost calls": service.lost.run,
-        "nuisance book": service.book.run,
-        "disks": service.disks.run,
-        "gaps": service.gaps.run,
-        "journal keeper": _keeper(service).run,
-        **service.watch.work(),
-    }
-
-
-async def _kept(work: Callable[[], Awaitable[None]], name: str) -> None:
-    """Begin the work again when it fails: a fault of what only looks on must not end the service."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            log.exception("A part beside the calls failed; it begins again.", part=name)
-        await asyncio.sleep(_AGAIN_SECONDS)
-
-
-async def _read_journal(service: _Service) -> None:
-    """Bring the tables to this version first, however long the database is away; then read for ever."""
-    while True:
-        try:
-            await migrate(migration_url(service.settings), migrations=service.settings.home / "migrations")
-            break
-        except Pbx112Error as error:
-            log.warning("The records wait for the database; calls go on.", reason=str(error))
-            await asyncio.sleep(_MIGRATION_RETRY_SECONDS)
-    service.book.wake()
-    await service.journal.run()
-
-
-async def _publish_calls(service: _Service) -> None:
-    async with listening(database_url(service.settings), CALLS_CHANNEL) as payloads:
-        while True:
-            await service.calls.notified(await payloads.get())
-
-
-def watched_places(settings: Settings) -> dict[str, Path]:
-    """What must not run out of disk, by name; the database only when it is ours."""
-    embedded = settings.state_dir / "postgres"
-    places = {
-        "journal": settings.journal_file.parent,
-        "logs": settings.asterisk_dir / "log",
-        "recordings": settings.asterisk_dir / "spool",
-        "state": settings.state_dir,
-    }
-    return {**places, "database": embedded} if embedded.is_dir() else places
-
-
-def _keeper(service: _Service) -> JournalKeeper:
-    settings = service.settings
-    rules = KeepRules.of(settings.journal_max_mb, settings.journal_keep_days)
-    return JournalKeeper(service.engine, node=settings.node, path=settings.journal_file, rules=rules)
-
-
-def _agi_health(agi: AgiServer, settings: Settings) -> PartHealth:
-    if agi.serving:
-        return PartHealth("agi", True, f"Listens at {settings.agi_bind}; {agi.open_connections} calls just now.")
-    return PartHealth("agi", False, "Not listening: calls are taken by the classic script and the default queue.")
+@contextmanager
+def _in_small_turns() -> Iterator[None]:
+    """Inside, the loop waits for a thread that computes half a millisecond instead of five; nothing is collected."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.disable()
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
+        gc.enable()
+        gc.freeze()  # modules live as long as the process: no collection need look at them

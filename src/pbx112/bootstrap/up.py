@@ -14,9 +14,10 @@ from pathlib import Path
 import httpx
 
 from pbx112.api.json_text import json_bytes
+from pbx112.bootstrap.applied import embedded_urls_file
 from pbx112.bootstrap.drill import drill
 from pbx112.bootstrap.logs import configure_logs
-from pbx112.bootstrap.prepare import Prepared, asterisk_argv, embedded_urls_file, prepare, setup
+from pbx112.bootstrap.prepare import Prepared, asterisk_argv, prepare, setup
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.folders import FolderLock, write_whole
 from pbx112.host.postgres import EmbeddedPostgres

@@ -1,7 +1,10 @@
 """Connects the watchdog: the alarm board with its webhook, the canary's drill call, and what is looked at."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -11,7 +14,6 @@ from pbx112.bootstrap.drill import drill
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.errors import DatabaseUnavailable
 from pbx112.domain.watch import Limits
-from pbx112.host.webhook import Webhook
 from pbx112.services.alarms import Alarms
 from pbx112.services.canary import Canary, is_busy
 from pbx112.services.feed import Feed
@@ -19,6 +21,9 @@ from pbx112.services.metrics import Metrics
 from pbx112.services.ports import JournalLagView, LiveSource
 from pbx112.services.watchdog import Watchdog, Watched
 from pbx112.settings import Settings
+
+if TYPE_CHECKING:
+    from pbx112.host.webhook import Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +52,8 @@ def make_alarms(
     """The alarm board, and the webhook where one is set."""
     if settings.alarm_webhook is None:
         return Alarms(feed, settings.node, changed=changed), None
+    from pbx112.host.webhook import Webhook  # noqa: PLC0415  # an HTTP client that most centres' starts do not need
+
     secret = settings.alarm_webhook_secret
     webhook = Webhook(
         settings.alarm_webhook.get_secret_value(),

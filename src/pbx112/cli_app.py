@@ -1,0 +1,36 @@
+"""Every command under its name."""
+
+from typing import Annotated
+
+import typer
+
+import pbx112
+from pbx112 import cli_abandoned, cli_calls, cli_cells, cli_centre, cli_rules, cli_run, cli_users
+
+app = typer.Typer(
+    name="pbx112",
+    help="The telephony service of the emergency number 112, beside Asterisk.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pbx112 {pbx112.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """The telephony service of the emergency number 112, beside Asterisk."""
+
+
+for room in (cli_run, cli_calls, cli_centre, cli_users, cli_abandoned, cli_rules, cli_cells):
+    room.add_to(app)
