@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SLOW = {"sqlalchemy", "asyncpg", "alembic", "fastapi", "uvicorn", "httpx", "typer", "rich", "jwt", "argon2", "jinja2"}
+SLOW = {"sqlalchemy", "asyncpg", "alembic", "fastapi", "uvicorn", "httpx", "typer", "jwt", "argon2", "jinja2"}
 
 
 def test_given_a_start_of_the_service_when_calls_are_taken_in_then_nothing_slow_was_imported() -> None:
