@@ -7,48 +7,50 @@ from sqlalchemy import delete, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pbx112.domain.configuration import (
-    Agency,
-    AnswerMode,
-    Configuration,
-    Membership,
-    NumberFormat,
-    Operator,
-    Queue,
-    Strategy,
-    Trunk,
-)
+from pbx112.domain.configuration import Agency, Calendar, Configuration, EntryRule, Operator, Queue, Trunk
 from pbx112.domain.errors import EditConflict, NotFound
 from pbx112.storage import audit
 from pbx112.storage import tables as t
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('pbx112 configuration', 0))")
-_CHILDREN_FIRST = (t.configuration, t.memberships, t.agency_lines, t.agencies, t.operators, t.queues, t.trunks)
+_CHILDREN_FIRST = (
+    t.configuration,
+    t.entry_rules,
+    t.memberships,
+    t.agency_lines,
+    t.agencies,
+    t.operators,
+    t.queues,
+    t.trunks,
+    t.calendars,
+)
 
 
 async def load_configuration(conn: AsyncConnection) -> Configuration | None:
     """The configuration as saved last; None on an empty database."""
-    head = (await conn.execute(select(t.configuration.c.version, t.configuration.c.default_queue))).first()
+    head = (await conn.execute(select(t.configuration))).first()
     if head is None:
         return None
-    members: dict[str, list[Membership]] = {}
+    members: dict[str, list[dict[str, Any]]] = {}
     for row in await conn.execute(select(t.memberships).order_by(t.memberships.c.operator, t.memberships.c.position)):
-        members.setdefault(row.operator, []).append(Membership(row.queue, row.penalty))
+        members.setdefault(row.operator, []).append({"queue": row.queue, "penalty": row.penalty})
     lines: dict[str, list[str]] = {}
     for row in await conn.execute(select(t.agency_lines).order_by(t.agency_lines.c.agency, t.agency_lines.c.position)):
         lines.setdefault(row.agency, []).append(row.name)
     return Configuration(
         version=head.version,
-        trunks=tuple(_trunk(row) for row in await _rows(conn, t.trunks)),
-        queues=tuple(_queue(row) for row in await _rows(conn, t.queues)),
+        trunks=tuple(map(Trunk.of, await _rows(conn, t.trunks))),
+        queues=tuple(map(Queue.of, await _rows(conn, t.queues))),
         operators=tuple(
-            Operator(**{**row, "memberships": tuple(members.get(row["name"], ()))})
-            for row in await _rows(conn, t.operators)
+            Operator.of({**row, "memberships": members.get(row["name"], ())}) for row in await _rows(conn, t.operators)
         ),
         agencies=tuple(
-            Agency(**{**row, "lines": tuple(lines.get(row["name"], ()))}) for row in await _rows(conn, t.agencies)
+            Agency.of({**row, "lines": lines.get(row["name"], ())}) for row in await _rows(conn, t.agencies)
         ),
         default_queue=head.default_queue,
+        entry_rules=tuple(EntryRule(**row) for row in await _rows(conn, t.entry_rules)),
+        calendars=tuple(map(Calendar.of, await _rows(conn, t.calendars))),
+        surge=head.surge,
     )
 
 
@@ -103,28 +105,6 @@ async def _rows(conn: AsyncConnection, table: Any) -> list[dict[str, Any]]:
     return [dict(row) for row in (await conn.execute(select(*columns).order_by(table.c.position))).mappings()]
 
 
-def _trunk(row: dict[str, Any]) -> Trunk:
-    return Trunk(
-        **{
-            **row,
-            "sources": tuple(row["sources"]),
-            "number_format": NumberFormat(row["number_format"]),
-            "pseudo_patterns": tuple(row["pseudo_patterns"]),
-        }
-    )
-
-
-def _queue(row: dict[str, Any]) -> Queue:
-    return Queue(
-        **{
-            **row,
-            "strategy": Strategy(row["strategy"]),
-            "answer_mode": AnswerMode(row["answer_mode"]),
-            "overflow": tuple(row["overflow"]),
-        }
-    )
-
-
 async def _insert_all(conn: AsyncConnection, saved: Configuration) -> None:
     raw = saved.to_json()
     members = [
@@ -144,7 +124,9 @@ async def _insert_all(conn: AsyncConnection, saved: Configuration) -> None:
         (t.agencies, _numbered(raw["agencies"])),
         (t.memberships, members),
         (t.agency_lines, lines),
-        (t.configuration, [{"version": saved.version, "default_queue": saved.default_queue}]),
+        (t.calendars, _numbered(raw["calendars"])),
+        (t.entry_rules, _numbered(raw["entry_rules"])),
+        (t.configuration, [{name: raw[name] for name in ("version", "default_queue", "surge")}]),
     ):
         if rows:
             await conn.execute(pg_insert(table), rows)

@@ -265,6 +265,11 @@ queues = Table(
     Column("service_level_seconds", Integer, nullable=False),
     Column("silent_wait_seconds", Integer, nullable=False, server_default="6"),
     Column("silent_repeats", Integer, nullable=False, server_default="2"),
+    Column("skill", Text),
+    Column("widening", JSONB, nullable=False, server_default="[]"),
+    Column("tiers", JSONB, nullable=False, server_default="[]"),
+    Column("missed_offers", Integer, nullable=False, server_default="0"),
+    Column("comfort", Text, nullable=False, server_default=""),
 )
 
 trunks = Table(
@@ -290,6 +295,8 @@ operators = Table(
     Column("display_name", Text, nullable=False),
     Column("extension", Text, nullable=False, unique=True),
     Column("language", Text, nullable=False),
+    Column("skills", JSONB, nullable=False, server_default="[]"),
+    Column("supervisor", Boolean, nullable=False, server_default="false"),
 )
 
 memberships = Table(
@@ -323,6 +330,29 @@ configuration = Table(
     Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True, server_default="true"),
     Column("version", BigInteger, nullable=False),
     Column("default_queue", Text, ForeignKey("queues.name"), nullable=False),
+    Column("surge", Boolean, nullable=False, server_default="false"),
+)
+
+entry_rules = Table(
+    "entry_rules",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    # Gone with what they name: code of before saves a configuration without knowing them.
+    Column("queue", Text, ForeignKey("queues.name", ondelete="CASCADE"), nullable=False),
+    Column("trunk", Text, ForeignKey("trunks.name", ondelete="CASCADE")),
+    Column("dialled", Text),
+    Column("service", Text),
+    Column("language", Text),
+    Column("priority", Integer, CheckConstraint("priority BETWEEN -100 AND 100", name="priority")),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    _name(key=True),
+    Column("position", Integer, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("shifts", JSONB, CheckConstraint("jsonb_typeof(shifts) = 'array'", name="shifts"), nullable=False),
 )
 
 configuration_versions = Table(
@@ -332,6 +362,20 @@ configuration_versions = Table(
     Column("who", Text, nullable=False),
     _now("at"),
     Column("body", JSONB, nullable=False),
+)
+
+configuration_applications = Table(
+    "configuration_applications",
+    metadata,
+    # One row each time that a node tried to make a version Asterisk's; the newest applied one is what it runs with.
+    _id(),
+    Column("version", BigInteger, ForeignKey("configuration_versions.id"), nullable=False),
+    Column("node", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    _now("at"),
+    Column("state", Text, CheckConstraint("state IN ('applied', 'failed')", name="state"), nullable=False),
+    Column("told", JSONB, nullable=False),
+    Index(None, "node", "id"),
 )
 
 # --- people --------------------------------------------------------------------------------------------------------
@@ -365,5 +409,5 @@ audit = Table(
     Index(None, "at"),
 )
 
-APPEND_ONLY = (events, audit, dead_letters, journal_gaps, configuration_versions)
+APPEND_ONLY = (events, audit, dead_letters, journal_gaps, configuration_versions, configuration_applications)
 """Tables the service may only read and add to."""
