@@ -30,7 +30,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        print(f"pbx112: {_sentence(error)}", file=sys.stderr)
+        from pbx112.cli_show import note
+
+        note(f"pbx112: {_sentence(error)}")
         sys.exit(1)
 
 

@@ -14,6 +14,7 @@ from pbx112 import cli, cli_session
 from pbx112.api.tokens import read_token
 from pbx112.domain.errors import AsteriskRefused
 from pbx112.host.secrets import Secrets
+from pbx112.services.alarms import Alarm
 from pbx112.services.users import Role
 from pbx112.settings import Bind, Settings
 from pbx112.storage.audit import list_audit
@@ -22,7 +23,7 @@ from pbx112.storage.configuration import save_configuration
 from pbx112.storage.engine import make_engine, reading, transaction
 from tests.integration.conftest import Database
 from tests.integration.test_api_calls import ANSWERED, CALLS, HOSTILE_CALL, OPEN
-from tests.support.web import SECRET, FakeTelephone, make_parts, served
+from tests.support.web import NOW, SECRET, FakeTelephone, make_parts, served
 
 NOBODY_LISTENS = Bind(("127.0.0.1", 1))
 Command = Callable[..., Awaitable[tuple[int, str, str]]]
@@ -137,6 +138,7 @@ async def test_given_one_call_when_it_is_shown_then_every_field_and_no_control_c
         (["calls", "--check"], "--rebuild"),
         (["token", "nobody"], "There is no user nobody"),
         (["operators", "login", "op1"], "does not answer"),
+        (["alarms"], "does not answer"),
     ],
 )
 async def test_given_what_cannot_be_when_it_is_asked_then_one_sentence_on_stderr(
@@ -233,3 +235,30 @@ async def test_given_the_service_when_operators_are_commanded_then_it_hears_and_
     ]
     assert acts[0]["who"].startswith("cli:")
     assert [command[0] for command in telephone.commands] == ["add", "pause", "pause", "remove", "add"]
+
+
+async def test_given_alarms_when_they_are_listed_then_people_read_since_when_and_programs_get_the_answer(
+    centre: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up = [
+        Alarm("ami-down", "critical", "Asterisk \x1b[2J does not answer.", NOW, NOW),
+        Alarm("disk", "warning", "The disk fills.", NOW, NOW),
+    ]
+    pbx112 = runner(monkeypatch, capsys)
+    async with served(make_parts(alarms=lambda: tuple(up))) as address:
+        host, _, port = address.partition(":")
+        found = settings_of(centre, tmp_path, Bind((host, int(port))))
+        monkeypatch.setattr(cli_session, "Settings", lambda: found)
+        code, out, err = await pbx112("alarms")
+        assert (code, err) == (0, "")
+        head, _, critical, warning = out.splitlines()
+        assert [word for word in head.split() if word.isalpha()] == ["Level", "Since", "Text"]
+        assert "critical" in critical and "2025-01-31 18:00:00 WITA" in critical
+        assert r"Asterisk \x1b[2J does not answer." in critical
+        assert "warning" in warning and "The disk fills." in warning
+        code, out, _ = await pbx112("alarms", "--json")
+        told = json.loads(out)
+        assert (code, told["node"], [one["key"] for one in told["items"]]) == (0, "node1", ["ami-down", "disk"])
+        assert told["items"][0]["since"] == "2025-01-31T10:00:00.000005Z"
+        up.clear()
+        assert await pbx112("alarms") == (0, "None.\n", "")
