@@ -79,6 +79,15 @@ async def test_given_a_running_centre_when_a_drill_is_placed_then_only_the_drill
     assert (await centre.get("/v1/calls", drill="true"))["items"][0]["id"] == record["id"]
 
 
+async def test_given_two_drills_at_the_same_moment_when_both_are_typed_then_one_waits_and_both_come_through(
+    centre: Centre,
+) -> None:
+    ends = await asyncio.gather(command(centre, "drill", "--json"), command(centre, "drill", "--json"))
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    assert sorted("another drill call is under way" in complained for _, _, complained in ends) == [False, True]
+    assert {json.loads(said)["operator"] for _, said, _ in ends} == {"drill-operator"}
+
+
 async def test_given_a_call_up_when_the_service_is_stopped_then_it_ends_in_five_seconds_and_loses_nothing(
     centre: Centre,
 ) -> None:

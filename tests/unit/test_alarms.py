@@ -14,7 +14,7 @@ from pbx112.api.models import AlarmList, Ready
 from pbx112.domain.errors import DatabaseUnavailable
 from pbx112.host.drill import DrillFailed
 from pbx112.services.alarms import Alarms, Notice
-from pbx112.services.canary import Canary
+from pbx112.services.canary import Canary, DrillUnderWay
 from pbx112.services.feed import Feed
 from pbx112.services.metrics import Metrics
 from pbx112.services.ports import AlarmBoard
@@ -225,6 +225,13 @@ async def test_given_a_busy_machine_when_a_drill_call_is_due_then_it_is_put_off(
     canary = await run(calls)
     assert canary.failures == 0
     assert set(calls.slept) == {60}
+
+
+async def test_given_a_drill_by_hand_when_the_canarys_is_due_then_it_is_put_off_and_nothing_failed() -> None:
+    calls = Calls(None, DrillUnderWay(), DrillUnderWay(), None)
+    canary = await run(calls)
+    assert (canary.failures, canary.problem) == (0, None)
+    assert calls.slept == [900, 900, 60, 60, 900]
 
 
 async def test_given_a_drill_call_that_hangs_when_its_time_is_over_then_it_failed() -> None:

@@ -1,22 +1,31 @@
-"""One drill call against the running system, and its record."""
+"""One drill call against the running system, and its record.
+
+All drills use one operator account, so only one may be under way: a second would take the first one's phone away.
+"""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pbx112.bootstrap.applied import database_url
 from pbx112.domain.demo import DRILL_ACCOUNT, DRILL_SOURCE
 from pbx112.domain.errors import Pbx112Error
 from pbx112.host.drill import DrillFailed, DrillPlan, DrillResult, place_drill
+from pbx112.host.folders import FolderInUse, FolderLock
 from pbx112.host.secrets import read_secrets
+from pbx112.services.canary import DrillUnderWay
 from pbx112.settings import Settings
 from pbx112.storage.call_list import CallFilter, list_calls
 from pbx112.storage.engine import make_engine, reading
 
 DRILL_NUMBER = "+628112112112"
 _RECORD_SECONDS = 5.0
+_PATIENCE_SECONDS = 30.0
+_LOOK_SECONDS = 0.2
 
 
 class DrillRecordMissing(Pbx112Error):
@@ -33,10 +42,57 @@ class DrillOutcome:
     record: dict[str, Any]
 
 
-async def drill(settings: Settings, progress: Callable[[str], None]) -> DrillOutcome:
-    """Place one drill call and wait for its record. Raises DrillFailed or DrillRecordMissing, both in words."""
+async def drill(
+    settings: Settings, progress: Callable[[str], None], *, patience: float = _PATIENCE_SECONDS
+) -> DrillOutcome:
+    """Place one drill call and wait for its record. Raises DrillFailed or DrillRecordMissing, both in words.
+
+    While another drill call of this centre is under way it waits, for `patience` seconds at most, and then raises
+    DrillUnderWay.
+    """
+    async with _turn(settings, progress, patience):
+        result = await place_drill(_plan(settings), progress)
+    if not result.passed:
+        raise DrillFailed("they talked", "one did not hear the other", "RTP: the port range and the firewall")
+    record = await _record_of(settings, result.sip_call_id)
+    outcome = DrillOutcome(result, record)
+    _tell(outcome, progress)
+    return outcome
+
+
+@contextlib.asynccontextmanager
+async def _turn(settings: Settings, progress: Callable[[str], None], patience: float) -> AsyncIterator[None]:
+    """The centre's one drill call is ours inside."""
+    deadline = time.monotonic() + patience
+    lock, told = _lock(settings), False
+    while lock is None:
+        if time.monotonic() >= deadline:
+            raise DrillUnderWay("Another drill call of this centre is under way; try again when it is over.")
+        if not told:
+            progress("another drill call is under way; waiting until it is over")
+            told = True
+        await asyncio.sleep(_LOOK_SECONDS)
+        lock = _lock(settings)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock(settings: Settings) -> FolderLock | None:
+    with contextlib.suppress(FolderInUse):
+        return FolderLock(drill_lock(settings))
+    return None
+
+
+def drill_lock(settings: Settings) -> Path:
+    """The file that whoever places a drill call holds locked."""
+    return settings.state_dir / ".drill.lock"
+
+
+def _plan(settings: Settings) -> DrillPlan:
     host, port = settings.sip_bind
-    plan = DrillPlan(
+    return DrillPlan(
         sip_host="127.0.0.1" if host in {"0.0.0.0", "::"} else host,  # noqa: S104 - compared, not bound
         sip_port=port,
         caller_source_ip=DRILL_SOURCE,
@@ -44,13 +100,6 @@ async def drill(settings: Settings, progress: Callable[[str], None]) -> DrillOut
         operator=DRILL_ACCOUNT,
         operator_secret=read_secrets(settings.secrets_file).phones[DRILL_ACCOUNT],
     )
-    result = await place_drill(plan, progress)
-    if not result.passed:
-        raise DrillFailed("they talked", "one did not hear the other", "RTP: the port range and the firewall")
-    record = await _record_of(settings, result.sip_call_id)
-    outcome = DrillOutcome(result, record)
-    _tell(outcome, progress)
-    return outcome
 
 
 async def _record_of(settings: Settings, sip_call_id: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def make_watch(
     agi: Callable[[], bool],
 ) -> Watch:
     """The watchdog over these parts."""
-    canary = Canary(lambda: _drill(settings), settings.canary_minutes, metrics, busy=lambda: is_busy(live))
+    canary = Canary(lambda: place_canary(settings), settings.canary_minutes, metrics, busy=lambda: is_busy(live))
     limits = Limits(
         free_seconds=settings.watch_free_seconds,
         wait_seconds=settings.watch_wait_seconds,
@@ -98,9 +98,9 @@ def make_watch(
     return Watch(watchdog, canary, webhook)
 
 
-async def _drill(settings: Settings) -> None:
-    """One drill call. Without a database it has no record yet; that is the database's alarm, not the call's."""
+async def place_canary(settings: Settings) -> None:
+    """One drill call, unless one is under way. A missing database is an alarm of its own, and no fault of the call."""
     try:
-        await drill(settings, lambda line: log.debug("The canary's drill call.", step=line))
+        await drill(settings, lambda line: log.debug("The canary's drill call.", step=line), patience=0)
     except DatabaseUnavailable as error:
         log.info("The canary's drill call came through; its record could not be asked for.", reason=str(error))

@@ -18,11 +18,18 @@ _MOST_LOAD = 1.5
 _MOST_WAITING = 1  # a drill waits behind them, and app_queue counts its operator as one of theirs
 
 
+class DrillUnderWay(Pbx112Error):
+    """Another drill call is under way, and there is one operator account for all."""
+
+    slug = "drill-under-way"
+
+
 class Canary:
     """Places a drill call every so many minutes. `failures` counts those in a row, `problem` says why the last failed.
 
     `place` makes one drill call and raises when it does not go the whole way. A failed call is tried again after a
-    minute, so that an alarm does not wait for the next turn. It is put off by a minute while `busy`.
+    minute, so that an alarm does not wait for the next turn. It is put off by a minute while `busy`, and while a drill
+    by hand is under way.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class Canary:
         self._busy = busy
         self._sleep = sleep
         self._deadline = deadline
+        self._put_off = False
         self.failures = 0
         self.problem: str | None = None
 
@@ -49,7 +57,7 @@ class Canary:
         if not self._minutes:
             return
         while True:
-            again = self.failures or self._busy()
+            again = self.failures or self._put_off or self._busy()
             await self._sleep(min(_AGAIN_SECONDS, self._minutes * 60) if again else self._minutes * 60)
             if self._busy():
                 self._metrics.canary("skipped")
@@ -58,9 +66,14 @@ class Canary:
 
     async def once(self) -> None:
         """Place one drill call and note how it went. Never raises."""
+        self._put_off = False
         try:
             async with asyncio.timeout(self._deadline):
                 await self._place()
+        except DrillUnderWay:
+            log.info("The canary's turn is put off: another drill call is under way.")
+            self._put_off = True
+            self._metrics.canary("skipped")
         except TimeoutError:
             self._failed(f"it was not over after {self._deadline:.0f} s.")
         except Pbx112Error as error:
