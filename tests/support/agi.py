@@ -24,7 +24,7 @@ USAGE = b"520-Invalid command syntax.  Proper usage follows:\nSets a variable.\n
 ORDERS = (
     (
         *("endpoint", "linkedid", "extension", "sip_call_id", "remote", "asserted1", "asserted2", "asserted3"),
-        *("from", "privacy", "remote_party", "contact"),
+        *("from", "privacy", "remote_party", "contact", "accept_language"),
     ),
     (
         *("service_urn", "access_network1", "access_network2", "cellular", "priority", "resource_priority"),

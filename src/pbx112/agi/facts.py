@@ -33,6 +33,8 @@ def journal_words(call: ArrivedCall, routing: Routing, by: Intake) -> list[str]:
         "priority": routing.priority,
         "lang": routing.language,
     }
+    if routing.entry_rule is not None:
+        decision["entry_rule"] = routing.entry_rule
     parts: list[dict[str, Any]] = [{"by": by}]
     _add(parts, {"caller": public_caller(routing.caller)}, by)
     _add(parts, decision, by)

@@ -44,6 +44,7 @@ _QUESTIONS = (
         "privacy": _header("Privacy"),
         "remote_party": _header("Remote-Party-ID"),
         "contact": _header("Contact"),
+        "accept-language": _header("Accept-Language"),
     },
     {
         "x-service-urn": _header("X-Service-URN"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pbx112.domain.caller import RAW_LIMIT, Caller, CallerClass, SipIdentity, classify, clean
 from pbx112.domain.configuration import Configuration, Queue, Trunk
 from pbx112.domain.dialled import NumberReader, normalise
+from pbx112.domain.entry import Entrant, Entry, entry_of, first_language
 from pbx112.domain.marks import read_service
 from pbx112.domain.record import Reordered
 
@@ -72,7 +73,10 @@ class ArrivedCall:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What the intake decided. (When the trunk is answered stands in the dialplan: it must hold without us, too.)"""
+    """What the intake decided. (When the trunk is answered stands in the dialplan: it must hold without us, too.)
+
+    `entry_rule` is the number (from 1) of the rule that chose the queue; None: the default queue.
+    """
 
     caller: Caller
     queue: str
@@ -80,6 +84,7 @@ class Routing:
     language: str
     service: str
     reordered: Reordered | None = None
+    entry_rule: int | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -113,11 +118,23 @@ def route(call: ArrivedCall, configuration: Configuration, knowledge: Knowledge 
 
 def _decide(call: ArrivedCall, configuration: Configuration, knowledge: Knowledge) -> Routing:
     trunk = configuration.trunk(call.endpoint)
-    queue = configuration.queue(configuration.default_queue)
-    if queue is None:
-        queue = Queue(configuration.default_queue, configuration.default_queue)
     service = read_service(call.headers.get("x-service-urn", ""), call.extension)
-    return _to(queue, _caller(call, trunk, knowledge), service)
+    caller = _caller(call, trunk, knowledge)
+    try:
+        # A drill has its operator in the default queue only, and tests the way that most calls go.
+        entry = None if trunk is not None and trunk.drill else _entry(call, service, configuration)
+    except Exception:
+        caller, entry = _warned(caller), None
+    if entry is None:
+        default = configuration.default_queue
+        return _to(configuration.queue(default) or Queue(default, default), caller, service)
+    routing = replace(_to(entry.queue, caller, service), entry_rule=entry.number)
+    return routing if entry.rule.priority is None else replace(routing, priority=entry.rule.priority)
+
+
+def _entry(call: ArrivedCall, service: str, configuration: Configuration) -> Entry | None:
+    language = first_language(call.headers.get("accept-language", ""))
+    return entry_of(Entrant(call.endpoint, call.extension, service, language), configuration)
 
 
 def _judged(routing: Routing, knowledge: Knowledge) -> Routing:
