@@ -15,13 +15,15 @@ from pbx112.services.board import (
     LiveFact,
     MemberLeft,
     MemberSeen,
+    OfferMissed,
     OperatorAnswered,
     OperatorReleased,
     OperatorRung,
     SnapshotTaken,
-    differences,
+    TalkEnded,
     told,
 )
+from pbx112.services.drift import differences
 
 AT = datetime(2025, 1, 31, 10, 0, tzinfo=UTC)
 OP1 = LiveMember("op1", "not_inuse")
@@ -123,12 +125,60 @@ def test_given_a_snapshot_when_told_then_it_replaces_all_but_the_finer_times() -
     assert (snapped.channels, snapped.connected, len(snapped.queues)) == (5, True, 1)
 
 
-def test_given_two_boards_when_compared_then_each_member_and_caller_that_differs_counts_once() -> None:
+def test_given_two_boards_when_compared_then_each_difference_counts_by_its_kind() -> None:
     state = after(CallerJoined("112", caller(1)))
-    assert differences(state, state) == 0
-    assert differences(state, EMPTY) == 1
-    assert differences(EMPTY, after(*phone("busy"))) == 2
-    assert differences(state, after(CallerLeft("112", "id-1", "call-1"), MemberLeft("112", "op1"), state=state)) == 2
+    assert differences(state, state) == {}
+    assert differences(state, EMPTY) == {"caller": 1}
+    assert differences(EMPTY, after(*phone("busy"))) == {"phone": 2}
+    assert differences(EMPTY, after(*phone("not_inuse", paused=True))) == {"pause": 2}
+    moved = after(CallerJoined("112", caller(2)), state=state)
+    assert differences(state, moved) == {"caller": 1, "position": 1}
+    gone = after(CallerLeft("112", "id-1", "call-1"), MemberLeft("112", "op1"), state=state)
+    assert differences(state, gone) == {"caller": 1, "member": 1}
+
+
+def test_given_a_talk_when_asterisk_calls_the_phone_busy_and_the_board_in_use_then_that_is_no_difference() -> None:
+    talking = after(OperatorAnswered("op1", "call-1"))
+    assert differences(talking, after(*phone("busy", in_call=True), state=talking)) == {}
+
+
+def test_given_a_talk_when_it_ends_then_its_queue_knows_when_and_no_snapshot_forgets_it() -> None:
+    ended = after(OperatorAnswered("op1", "call-1"), TalkEnded("112", "op1", "call-1", AT))
+    assert [m.call_ended_at for queue in ended.queues for m in queue.members] == [AT, None]
+    listed = LiveQueue("112", (replace(OP1, last_call_at=AT),))
+    for fact in (MemberSeen("112", OP1), SnapshotTaken(AT, (listed,), channels=0)):
+        assert told(ended, fact).queues[0].members[0].call_ended_at == AT
+
+
+def missed(number: int, ring_ms: int = 10_000, second: int = 0, queue: str = "112") -> OfferMissed:
+    return OfferMissed(queue, "op1", f"call-{number}", AT + timedelta(seconds=second), ring_ms)
+
+
+def in_a_row(state: LiveState) -> list[int]:
+    return [m.missed.count if m.missed else 0 for queue in state.queues for m in queue.members if m.operator == "op1"]
+
+
+def test_given_missed_offers_of_two_queues_when_told_then_they_count_together_until_he_answers_or_comes_back() -> None:
+    two = after(missed(1), missed(2, queue="darurat"))
+    assert in_a_row(two) == [2, 2]
+    assert in_a_row(after(*phone("not_inuse"), state=two)) == [2, 2]
+    assert in_a_row(told(two, SnapshotTaken(AT, (LiveQueue("112", (OP1,)),), channels=0))) == [2]
+    assert in_a_row(after(OperatorAnswered("op1", "call-3"), state=two)) == [0, 0]
+    paused = after(*phone("not_inuse", paused=True), state=two)
+    assert in_a_row(paused) == [2, 2]
+    assert in_a_row(after(*phone("not_inuse"), state=paused)) == [0, 0]
+    assert in_a_row(told(paused, SnapshotTaken(AT, (LiveQueue("112", (OP1,)),), channels=0))) == [0]
+
+
+def test_given_a_ring_cut_short_when_its_caller_is_moved_on_in_that_moment_then_the_operator_missed_nothing() -> None:
+    def leaves(second: int) -> CallerLeft:
+        return CallerLeft("112", "id-1", "call-1", AT + timedelta(seconds=second))
+
+    assert in_a_row(after(missed(1, 900), leaves(0))) == [0, 0]
+    assert in_a_row(after(missed(2), missed(1, 900), leaves(0), leaves(0))) == [1, 1]
+    assert in_a_row(after(missed(1, 10_000), leaves(0))) == [1, 1]  # it was rung out
+    assert in_a_row(after(missed(1, 900), leaves(7))) == [1, 1]  # he refused it, and the caller gave up later
+    assert in_a_row(after(missed(2, 900), leaves(0))) == [1, 1]  # another caller
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 6), st.integers(1, 7)), max_size=40), st.integers(0, 40))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from pbx112.ami import translate
 from pbx112.ami.snapshot import snapshot
 from pbx112.domain.live import LiveChannel, LiveState
 from pbx112.services import board
+from pbx112.services.drift import differences
 
 log = structlog.get_logger(__name__)
 
@@ -130,8 +132,12 @@ class Keeper:
     def _after_list(self, state: LiveState, listed: Listed) -> LiveState:
         fact = snapshot(listed.rows, listed.channels, self.clock(), whole=listed.whole)
         told = board.told(state, fact)
-        if self._ready:
-            self.counters.snapshot_differences += board.differences(state, told)
+        if self._ready:  # what happened while there was no link is no drift
+            found = differences(state, told)
+            self.counters.snapshot_differences += sum(found.values())
+            if found:
+                log.info("A snapshot corrected the live board.", **found)
+                told = replace(told, drift=Counter(state.drift) + Counter(found))
         self.counters.snapshots += 1
         self._ready = True
         listed.shown.set()

@@ -14,9 +14,11 @@ from pbx112.services.board import (
     LiveFact,
     MemberLeft,
     MemberSeen,
+    OfferMissed,
     OperatorAnswered,
     OperatorReleased,
     OperatorRung,
+    TalkEnded,
 )
 
 Headers = Mapping[str, str]
@@ -57,6 +59,7 @@ def member(row: Headers, interface: str) -> LiveMember:
         penalty=int(row["penalty"]),
         in_call=row["incall"] == "1",
         last_call_at=_moment(row["lastcall"]),
+        paused_at=_moment(row.get("lastpause", "")) if row["paused"] == "1" else None,
     )
 
 
@@ -100,8 +103,8 @@ def _joined(event: Headers, at: datetime) -> LiveFact:
     return CallerJoined(event["queue"], waiting)
 
 
-def _left(event: Headers, _at: datetime) -> LiveFact:
-    return CallerLeft(event["queue"], event["uniqueid"], event["linkedid"])
+def _left(event: Headers, at: datetime) -> LiveFact:
+    return CallerLeft(event["queue"], event["uniqueid"], event["linkedid"], at)
 
 
 def _rung(event: Headers, _at: datetime) -> LiveFact:
@@ -116,6 +119,14 @@ def _released(event: Headers, _at: datetime) -> LiveFact:
     return OperatorReleased(_operator(event), event["linkedid"])
 
 
+def _talk_ended(event: Headers, at: datetime) -> LiveFact:
+    return TalkEnded(event["queue"], _operator(event), event["linkedid"], at)
+
+
+def _missed(event: Headers, at: datetime) -> LiveFact:
+    return OfferMissed(event["queue"], _operator(event), event["linkedid"], at, int(event["ringtime"]))
+
+
 _FACTS: Mapping[str, Callable[[Headers, datetime], LiveFact]] = {
     "QueueMemberAdded": _seen,
     "QueueMemberStatus": _seen,
@@ -127,7 +138,7 @@ _FACTS: Mapping[str, Callable[[Headers, datetime], LiveFact]] = {
     "QueueCallerLeave": _left,
     "AgentCalled": _rung,
     "AgentConnect": _answered,
-    "AgentComplete": _released,
-    "AgentRingNoAnswer": _released,
+    "AgentComplete": _talk_ended,
+    "AgentRingNoAnswer": _missed,
     "AgentDump": _released,
 }

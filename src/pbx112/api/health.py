@@ -67,6 +67,10 @@ class _Everything:
         yield _gauge("pbx112_asterisk_channels", "Channels in Asterisk.", live.channels)
         yield CounterMetricFamily("pbx112_ami_reconnects", "AMI links built anew.", value=parts.ami_reconnects())
         yield CounterMetricFamily("pbx112_ami_tainted_events", "Forged AMI events.", value=live.tainted_events)
+        drift = CounterMetricFamily("pbx112_board_drift", "What snapshots corrected on the board.", labels=["kind"])
+        for kind, times in live.drift.items():
+            drift.add_metric([kind], times)
+        yield drift
         yield _gauge("pbx112_journal_healthy", "1 while the journal is read.", float(lag.healthy))
         yield _gauge("pbx112_journal_lag_bytes", "Journal bytes not in the database yet.", lag.bytes_behind)
         yield _gauge("pbx112_journal_lag_ms", "Age of the oldest unread line.", lag.oldest_unread_ms or 0)

@@ -263,6 +263,8 @@ class Member(_Shape):
 
     operator: str
     state: OperatorState
+    since: datetime | None
+    until: datetime | None
     device: str
     paused: bool
     paused_reason: str | None
@@ -308,7 +310,7 @@ class Place(_Shape):
 
 
 class Operator(_Shape):
-    """An operator's configuration and state."""
+    """An operator's configuration and state: `since` when, and `until` when if it ends by itself (the wrap-up)."""
 
     name: str
     display_name: str
@@ -316,6 +318,8 @@ class Operator(_Shape):
     language: str
     queues: list[Place]
     state: OperatorState
+    since: datetime | None
+    until: datetime | None
     logged_in: list[str]
     paused: bool
     paused_reason: str | None
@@ -370,7 +374,7 @@ class TrunkList(_Shape):
 
 
 class Live(_Shape):
-    """The live board."""
+    """The live board. `drift`: what snapshots had to correct on it since the service started, by kind."""
 
     at: datetime | None
     node: str
@@ -379,6 +383,7 @@ class Live(_Shape):
     channels: int
     queues: list[Queue]
     operators: list[Operator]
+    drift: dict[str, int]
     warnings: list[str]
 
 

@@ -34,6 +34,7 @@ from pbx112.services.health import PartHealth
 from pbx112.services.live_views import live_view
 from pbx112.services.metrics import Metrics
 from pbx112.services.nuisance import NuisanceBook
+from pbx112.services.presence import Presence
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
 from pbx112.storage.listen import listening
@@ -56,6 +57,7 @@ class _Service:
     ami: AmiLink
     journal: JournalReader
     http: WebDoor
+    presence: Presence
     live: LivePublisher
     calls: CallPublisher
     book: NuisanceBook
@@ -81,10 +83,12 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
 
     def changed(_: LiveState) -> None:
         live.changed()
+        presence.wake()
         lost.board_changed.set()
 
     ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
-    live = LivePublisher(feed, lambda: live_view(calls.configuration, ami.state, settings.node, alarms.current))
+    presence = Presence(ami, lambda: calls.configuration, lambda: live.changed())  # noqa: PLW0108 - made below
+    live = LivePublisher(feed, lambda: live_view(calls.configuration, presence.state, settings.node, alarms.current))
     book = NuisanceBook(engine)
     calls.judge, calls.observer = book.judge, metrics.agi_request
     journal = JournalReader(engine, node=settings.node, path=settings.journal_file)
@@ -107,7 +111,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
     parts = ApiParts(
         engine=engine,
         telephone=ami,
-        live=ami,
+        live=presence,
         placer=_call_files(settings),
         nuisance_changed=book.wake,
         journal=journal.lag,
@@ -133,7 +137,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         alarms,
         webhook,
         metrics,
-        live=ami,
+        live=presence,
         configuration=lambda: calls.configuration,
         journal=journal.lag,
         agi=lambda: calls.agi.serving,
@@ -145,6 +149,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         ami,
         journal,
         http,
+        presence,
         live,
         CallPublisher(engine, feed, metrics),
         book,
@@ -189,6 +194,7 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
     return {
         "lost calls": service.lost.run,
         "nuisance book": service.book.run,
+        "presence": service.presence.run,
         "disks": service.disks.run,
         "gaps": service.gaps.run,
         "journal keeper": _keeper(service).run,

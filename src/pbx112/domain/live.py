@@ -1,5 +1,6 @@
 """The live board: what is so now. Built from AMI events and snapshots; it never alters a call record."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,13 +17,46 @@ class OperatorState(StrEnum):
     PAUSED = "paused"
 
 
+STATE_OF_DEVICE: Mapping[str, OperatorState] = {
+    "not_inuse": OperatorState.FREE,
+    "inuse": OperatorState.TALKING,
+    "busy": OperatorState.TALKING,
+    "onhold": OperatorState.TALKING,
+    "ringing": OperatorState.RINGING,
+    "ringinuse": OperatorState.RINGING,
+}
+"""Any other device (unavailable, invalid, unknown) cannot be rung: the operator is offline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What an operator does, since when as far as was seen, and `until` when, if it ends by itself (the wrap-up)."""
+
+    state: OperatorState
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Offers that an operator missed in a row. The last was of this queue, for this call, and ended then."""
+
+    count: int
+    queue: str
+    call: str
+    at: datetime
+    ring_ms: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class LiveMember:
     """An operator logged in to a queue; `device` is Asterisk's device state in words (`not_inuse`, `ringing` ..).
 
     Asterisk tells `busy` for a phone that rings as for one that talks; here `ringing` is told apart.
     `call` is the linkedid of the call that his phone rings for or is in, when it is known; `in_call` is True while
-    he talks to a caller of a queue; `last_call_at` is the end of his last queue call (for the wrap-up).
+    he talks to a caller of a queue. The end of his last call of this queue is `last_call_at` by Asterisk's whole
+    seconds and `call_ended_at` as it was seen (for the wrap-up). `missed` counts over all his queues. `doing` is
+    None on a board that nobody has looked at yet for what the operators do.
     """
 
     operator: str
@@ -35,6 +69,10 @@ class LiveMember:
     in_call: bool = False
     call: str | None = None
     last_call_at: datetime | None = None
+    call_ended_at: datetime | None = None
+    paused_at: datetime | None = None
+    missed: Missed | None = None
+    doing: Doing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +113,8 @@ class LiveState:
     """Everything live; `at` is None before the first snapshot, `connected` False while the AMI link is down.
 
     While the link is down the queues are those last seen. `channels` is as of the last snapshot; `tainted_events`
-    counts what was quarantined since the service started; `asterisk_started_at` is exact to a second.
+    counts what was quarantined since the service started, `drift` what snapshots had to correct, by kind;
+    `asterisk_started_at` is exact to a second. `doing` is what each operator does, over all his queues.
     """
 
     at: datetime | None = None
@@ -86,3 +125,5 @@ class LiveState:
     tainted_events: int = 0
     warnings: tuple[str, ...] = field(default=())
     asterisk_started_at: datetime | None = None
+    drift: Mapping[str, int] = field(default_factory=dict)
+    doing: Mapping[str, Doing] = field(default_factory=dict)

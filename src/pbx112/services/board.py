@@ -4,14 +4,17 @@ Each function takes a state and a fact and gives the next state; a fact that cha
 Facts that come twice, or late after a snapshot that contains them already, do no harm.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
+from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting, Missed
 
 RINGING = "ringing"
 _ENGAGED = frozenset({"inuse", "busy", "ringing", "ringinuse"})
+
+_A_CHANCE_MS = 5000
+_AT_ONCE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class CallerLeft:
     queue: str
     unique_id: str
     linkedid: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,27 @@ class OperatorReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class TalkEnded:
+    """An operator's talk with a caller of this queue is over."""
+
+    queue: str
+    operator: str
+    linkedid: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMissed:
+    """A call was offered to an operator and he did not take it: he let it ring, refused it, or was busy."""
+
+    queue: str
+    operator: str
+    linkedid: str
+    at: datetime
+    ring_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotTaken:
     """Everything as Asterisk listed it; it replaces what was known."""
 
@@ -89,6 +114,8 @@ LiveFact = (
     | OperatorRung
     | OperatorAnswered
     | OperatorReleased
+    | TalkEnded
+    | OfferMissed
     | SnapshotTaken
 )
 
@@ -97,48 +124,50 @@ def told(state: LiveState, fact: LiveFact) -> LiveState:
     """The state after a fact."""
     match fact:
         case MemberSeen(queue, member):
-            return _with_queue(state, queue, lambda now: _member_seen(now, member))
+            after = _with_queue(state, queue, lambda now: _member_seen(now, member))
         case MemberLeft(queue, operator):
-            return _with_queue(state, queue, lambda now: _without_member(now, operator))
+            after = _with_queue(state, queue, lambda now: _without_member(now, operator))
         case CallerJoined(queue, waiting):
-            return _with_queue(state, queue, lambda now: _joined(now, waiting))
-        case CallerLeft(queue, unique_id, linkedid):
-            return _offer_over(_with_queue(state, queue, lambda now: _left(now, unique_id)), linkedid)
+            after = _with_queue(state, queue, lambda now: _joined(now, waiting))
+        case CallerLeft(queue, unique_id, linkedid, at):
+            after = _offer_over(_with_queue(state, queue, lambda now: _left(now, unique_id)), linkedid, at)
         case OperatorRung(operator, linkedid):
-            return _operator(state, operator, lambda member: _rung(member, linkedid))
+            after = _operator(state, operator, lambda member: _rung(member, linkedid))
         case OperatorAnswered(operator, linkedid):
-            return _operator(state, operator, lambda member: _answered(member, linkedid))
+            after = _operator(state, operator, lambda member: _answered(member, linkedid))
         case OperatorReleased(operator, linkedid):
-            return _operator(state, operator, lambda member: _released(member, linkedid))
+            after = _operator(state, operator, lambda member: _released(member, linkedid))
+        case TalkEnded(queue, operator, linkedid, at):
+            after = _operator(state, operator, lambda member: _released(member, linkedid))
+            after = _with_queue(after, queue, lambda now: _talk_ended(now, operator, at))
+        case OfferMissed():
+            after = _operator(state, fact.operator, lambda member: _missed(_released(member, fact.linkedid), fact))
         case SnapshotTaken():
-            return _snapshot(state, fact)
-
-
-def differences(before: LiveState, after: LiveState) -> int:
-    """How many members and waiting callers a snapshot had to correct (times do not count)."""
-    old, new = dict(_essence(before)), dict(_essence(after))
-    return sum(old.get(key) != new.get(key) for key in old.keys() | new.keys())
-
-
-def _essence(state: LiveState) -> Iterable[tuple[tuple[str, str, str], tuple[object, ...]]]:
-    for queue in state.queues:
-        for member in queue.members:
-            yield ("member", queue.name, member.operator), (member.device, member.paused, member.in_call)
-        for caller in queue.waiting:
-            yield ("waiting", queue.name, caller.unique_id), (caller.position,)
+            after = _snapshot(state, fact)
+    return after
 
 
 def _snapshot(state: LiveState, fact: SnapshotTaken) -> LiveState:
     since = {caller.unique_id: caller.since for queue in state.queues for caller in queue.waiting}
+    known = {(queue.name, member.operator): member for queue in state.queues for member in queue.members}
     queues = tuple(
         replace(
             queue,
+            members=tuple(_remembered(member, known.get((queue.name, member.operator))) for member in queue.members),
             # Asterisk tells waits in whole seconds; the moment of the join, where it was seen, is finer.
             waiting=tuple(replace(c, since=since.get(c.unique_id, c.since)) for c in queue.waiting),
         )
         for queue in fact.queues
     )
     return replace(state, at=fact.at, connected=True, queues=queues, channels=fact.channels, warnings=fact.warnings)
+
+
+def _remembered(seen: LiveMember, known: LiveMember | None) -> LiveMember:
+    """The member with what Asterisk does not tell of him. Who comes back from a pause has missed nothing yet."""
+    if known is None or (known.call_ended_at is None and known.missed is None):
+        return seen
+    came_back = known.paused and not seen.paused
+    return replace(seen, call_ended_at=known.call_ended_at, missed=None if came_back else known.missed)
 
 
 def _with_queue(state: LiveState, name: str, change: Callable[[LiveQueue], LiveQueue]) -> LiveState:
@@ -176,7 +205,7 @@ def _member_seen(queue: LiveQueue, seen: LiveMember) -> LiveQueue:
     engaged = seen.device in _ENGAGED
     call = None if known.device == RINGING and not engaged else known.call
     merged = replace(
-        seen,
+        _remembered(seen, known),
         call=call,
         in_call=known.in_call if call is not None else seen.in_call,
         device=RINGING if call is not None and not known.in_call and engaged else seen.device,
@@ -217,15 +246,39 @@ def _rung(member: LiveMember, linkedid: str) -> LiveMember:
 
 
 def _answered(member: LiveMember, linkedid: str) -> LiveMember:
-    return replace(member, call=linkedid, in_call=True, device="inuse")
+    return replace(member, call=linkedid, in_call=True, device="inuse", missed=None)
 
 
 def _released(member: LiveMember, linkedid: str) -> LiveMember:
     return replace(member, call=None, in_call=False) if member.call == linkedid else member
 
 
-def _offer_over(state: LiveState, linkedid: str) -> LiveState:
-    """The caller left the queue: nobody is rung for him any more (who answered is told after it)."""
-    return _each_member(
-        state, lambda member: replace(member, call=None) if member.call == linkedid and not member.in_call else member
+def _talk_ended(queue: LiveQueue, operator: str, at: datetime) -> LiveQueue:
+    return _changed_members(
+        queue, lambda member: replace(member, call_ended_at=at) if member.operator == operator else member
     )
+
+
+def _missed(member: LiveMember, offer: OfferMissed) -> LiveMember:
+    count = member.missed.count + 1 if member.missed is not None else 1
+    return replace(member, missed=Missed(count, offer.queue, offer.linkedid, offer.at, offer.ring_ms))
+
+
+def _offer_over(state: LiveState, linkedid: str, at: datetime | None) -> LiveState:
+    """The caller left the queue: nobody is rung for him any more (who answered is told after it)."""
+
+    def over(member: LiveMember) -> LiveMember:
+        if member.call == linkedid and not member.in_call:
+            member = replace(member, call=None)
+        missed = member.missed
+        if missed is not None and missed.call == linkedid and _was_taken_back(missed, at):
+            fewer = replace(missed, count=missed.count - 1, call="") if missed.count > 1 else None
+            member = replace(member, missed=fewer)
+        return member
+
+    return _each_member(state, over)
+
+
+def _was_taken_back(missed: Missed, at: datetime | None) -> bool:
+    """A ring that ended early, and with it the caller's wait here: he was moved on, and the operator had no chance."""
+    return at is not None and missed.ring_ms < _A_CHANCE_MS and at - missed.at < _AT_ONCE

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbx112.domain.callback import LEASE, RING_SECONDS, not_ready, on_the_line, refusal, still_up, taken
 from pbx112.domain.configuration import Configuration, Operator
+from pbx112.domain.doing import operator_state
 from pbx112.domain.errors import (
     AsteriskUnavailable,
     CallbackTaken,
@@ -21,7 +22,6 @@ from pbx112.domain.errors import (
     OperatorNotReady,
 )
 from pbx112.domain.outbound import account_of
-from pbx112.services.live_views import operator_state
 from pbx112.services.ports import CallbackOrder, CallPlacer, LiveSource, Telephone
 from pbx112.storage import audit, callbacks
 from pbx112.storage.calls import get_call

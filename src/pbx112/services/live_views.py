@@ -1,23 +1,14 @@
 """What people and programs see of the centre now: the configuration joined with the live state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from pbx112.domain.configuration import Configuration, Operator, Queue
-from pbx112.domain.live import LiveMember, LiveQueue, LiveState, OperatorState
+from pbx112.domain.doing import doing_of, operator_state
+from pbx112.domain.live import Doing, LiveQueue, LiveState
 from pbx112.domain.record import call_id
 from pbx112.services.alarms import Alarm
-
-_STATE_OF_DEVICE: Mapping[str, OperatorState] = {
-    "not_inuse": OperatorState.FREE,
-    "inuse": OperatorState.TALKING,
-    "busy": OperatorState.TALKING,
-    "onhold": OperatorState.TALKING,
-    "ringing": OperatorState.RINGING,
-    "ringinuse": OperatorState.RINGING,
-}
-"""Any other device (unavailable, invalid, unknown) cannot be rung: the operator is offline."""
 
 
 def live_view(configuration: Configuration, live: LiveState, node: str, alarms: Iterable[Alarm] = ()) -> dict[str, Any]:
@@ -30,6 +21,7 @@ def live_view(configuration: Configuration, live: LiveState, node: str, alarms: 
         "channels": live.channels,
         "queues": [queue_view(queue, live, node) for queue in configuration.queues],
         "operators": [operator_view(operator, live) for operator in configuration.operators],
+        "drift": dict(live.drift),
         "warnings": [*live.warnings, *(alarm.text for alarm in alarms)],
     }
 
@@ -42,7 +34,7 @@ def queue_view(queue: Queue, live: LiveState, node: str) -> dict[str, Any]:
         "members": [
             {
                 "operator": member.operator,
-                "state": member_state(member),
+                **_doing(doing_of(member)),
                 "device": member.device,
                 "paused": member.paused,
                 "paused_reason": member.paused_reason,
@@ -69,6 +61,7 @@ def operator_view(operator: Operator, live: LiveState) -> dict[str, Any]:
         (queue.name, member) for queue in live.queues for member in queue.members if member.operator == operator.name
     ]
     paused = next((member for _, member in places if member.paused), None)
+    doing = live.doing.get(operator.name) or Doing(operator_state([member for _, member in places]))
     times = [member.logged_in_at for _, member in places if member.logged_in_at is not None]
     return {
         "name": operator.name,
@@ -76,7 +69,7 @@ def operator_view(operator: Operator, live: LiveState) -> dict[str, Any]:
         "extension": operator.extension,
         "language": operator.language,
         "queues": [{"queue": place.queue, "penalty": place.penalty} for place in operator.memberships],
-        "state": operator_state([member for _, member in places]),
+        **_doing(doing),
         "logged_in": [name for name, _ in places],
         "paused": paused is not None,
         "paused_reason": paused.paused_reason if paused else None,
@@ -85,22 +78,10 @@ def operator_view(operator: Operator, live: LiveState) -> dict[str, Any]:
     }
 
 
-def operator_state(places: list[LiveMember]) -> OperatorState:
-    """One state from all queues the operator is in; a call in progress counts before a pause."""
-    states = {member_state(member) for member in places}
-    order = (OperatorState.TALKING, OperatorState.RINGING, OperatorState.PAUSED, OperatorState.WRAP_UP)
-    for state in (*order, OperatorState.FREE):
-        if state in states:
-            return state
-    return OperatorState.OFFLINE
-
-
-def member_state(member: LiveMember) -> OperatorState:
-    """What a queue's member is doing, from his device and his pause."""
-    state = _STATE_OF_DEVICE.get(member.device, OperatorState.OFFLINE)
-    return OperatorState.PAUSED if member.paused and state is OperatorState.FREE else state
-
-
 def live_queue(live: LiveState, name: str) -> LiveQueue:
     """The live part of a queue; empty when Asterisk tells of none."""
     return next((queue for queue in live.queues if queue.name == name), LiveQueue(name))
+
+
+def _doing(doing: Doing) -> dict[str, Any]:
+    return {"state": doing.state, "since": doing.since, "until": doing.until}

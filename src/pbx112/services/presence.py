@@ -1,0 +1,111 @@
+"""The live state with what each operator does, and since when; a wrap-up's end, of which Asterisk tells nothing, too.
+
+It remembers what it saw: after a start of the service a state is as old as the service, where nothing tells better.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from pbx112.domain.configuration import Configuration
+from pbx112.domain.doing import member_doing, together, wrap_up_of
+from pbx112.domain.live import Doing, LiveMember, LiveQueue, LiveState, OperatorState
+from pbx112.services.alarms import utc_now
+from pbx112.services.ports import LiveSource
+
+_LOOK_SECONDS = 0.05
+_LONGEST_SLEEP = 0.5
+"""The wall clock, by which a wrap-up ends, may be set meanwhile."""
+
+_Key = tuple[str, str]
+
+
+class Presence:
+    """Implements LiveSource over the telephone line's own. `changed` is called when a state ended by itself."""
+
+    def __init__(
+        self,
+        source: LiveSource,
+        configuration: Callable[[], Configuration],
+        changed: Callable[[], None] = lambda: None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._source = source
+        self._configuration = configuration
+        self._changed = changed
+        self._clock = clock
+        self._news = asyncio.Event()
+        self._raw: LiveState | None = None
+        self._followed: Configuration | None = None
+        self._until: datetime | None = None
+        self._memory: dict[_Key, Doing] = {}
+        self._state = source.state
+
+    @property
+    def state(self) -> LiveState:
+        """The present live state, with `doing` of each member and of each operator."""
+        raw, configuration, now = self._source.state, self._configuration(), self._clock()
+        ended = self._until is not None and now >= self._until
+        if ended or raw is not self._raw or configuration is not self._followed:
+            self._look(raw, configuration, now)
+        if ended:
+            self._changed()
+        return self._state
+
+    def wake(self) -> None:
+        """Say that the live state changed (a callback for the AMI link; never blocks)."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """For ever: look whenever something was told, so that times are exact, and when a wrap-up ends."""
+        while True:
+            _ = self.state
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._sleep()):
+                    await self._news.wait()
+            if self._news.is_set():
+                await asyncio.sleep(_LOOK_SECONDS)
+                self._news.clear()
+
+    def _sleep(self) -> float | None:
+        if self._until is None:
+            return None
+        return min(max((self._until - self._clock()).total_seconds(), 0.0), _LONGEST_SLEEP)
+
+    def _look(self, raw: LiveState, configuration: Configuration, now: datetime) -> None:
+        moment = raw.at if raw is not self._raw else now
+        memory: dict[_Key, Doing] = {}
+
+        def dated(key: _Key, doing: Doing) -> Doing:
+            memory[key] = _dated(doing, self._memory.get(key), moment)
+            return memory[key]
+
+        def of_member(queue: LiveQueue, member: LiveMember) -> LiveMember:
+            doing = member_doing(member, wrap_up_of(queue.name, configuration), now)
+            return replace(member, doing=dated((queue.name, member.operator), doing))
+
+        queues = tuple(
+            replace(queue, members=tuple(of_member(queue, member) for member in queue.members)) for queue in raw.queues
+        )
+        places: dict[str, list[Doing]] = {operator.name: [] for operator in configuration.operators}
+        for (_, operator), doing in list(memory.items()):
+            places.setdefault(operator, []).append(doing)
+        doings = {name: dated(("", name), together(several)) for name, several in places.items()}
+        self._until = min((doing.until for doing in memory.values() if doing.until is not None), default=None)
+        self._memory = memory if raw.at is not None else {}
+        self._raw, self._followed = raw, configuration
+        self._state = replace(raw, queues=queues, doing=doings)
+
+
+def _dated(doing: Doing, before: Doing | None, moment: datetime | None) -> Doing:
+    """The same with the moment since when it is so, where that was seen."""
+    if doing.state is OperatorState.WRAP_UP:
+        return doing
+    if before is None:
+        return replace(doing, since=doing.since or moment)
+    if before.state is doing.state:
+        return replace(doing, since=before.since)
+    ended = before.until is not None and (moment is None or before.until <= moment)
+    return replace(doing, since=before.until if ended else moment)
