@@ -411,3 +411,13 @@ audit = Table(
 
 APPEND_ONLY = (events, audit, dead_letters, journal_gaps, configuration_versions, configuration_applications)
 """Tables the service may only read and add to."""
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    # Written by the database itself, as a transaction that added to the audit commits; the service reads it only.
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("audit_id", BigInteger, nullable=False, unique=True),
+    Column("prev_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
