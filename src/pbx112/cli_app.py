@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 import pbx112
-from pbx112 import cli_abandoned, cli_alarms, cli_calls, cli_cells, cli_centre, cli_rules, cli_run, cli_users
+from pbx112 import (
+    cli_abandoned,
+    cli_alarms,
+    cli_audit,
+    cli_calls,
+    cli_cells,
+    cli_centre,
+    cli_rules,
+    cli_run,
+    cli_tokens,
+    cli_users,
+)
 
 app = typer.Typer(
     name="pbx112",
@@ -32,5 +43,17 @@ def _root(
     """The telephony service of the emergency number 112, beside Asterisk."""
 
 
-for room in (cli_run, cli_calls, cli_centre, cli_users, cli_abandoned, cli_alarms, cli_rules, cli_cells):
+ROOMS = (
+    cli_run,
+    cli_calls,
+    cli_centre,
+    cli_users,
+    cli_tokens,
+    cli_audit,
+    cli_abandoned,
+    cli_alarms,
+    cli_rules,
+    cli_cells,
+)
+for room in ROOMS:
     room.add_to(app)

@@ -1,34 +1,36 @@
-"""Commands about web users and their tokens."""
+"""Commands about web users."""
 
 import secrets
 import sys
-from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pbx112.api.tokens import make_token
-from pbx112.bootstrap.prepare import token_secret
 from pbx112.cli_session import database, run, settings, who
-from pbx112.cli_show import local_time, show_json, show_line, show_table
-from pbx112.domain.errors import NoSuchUser
-from pbx112.services.users import Role, change_password, check_password, create_user
-from pbx112.settings import Settings
+from pbx112.cli_show import local_time, show_json, show_line, show_table, word
+from pbx112.services.users import (
+    Role,
+    change_password,
+    change_rights,
+    check_password,
+    create_user,
+    public_user,
+    remove_user,
+)
 from pbx112.storage.engine import reading, transaction
-from pbx112.storage.users import StoredUser, get_user, list_users
+from pbx112.storage.users import StoredUser, list_users
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table.")]
 UserName = Annotated[str, typer.Argument(help="The user's name.")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
 Generated = Annotated[bool, typer.Option("--random", help="Make a random password and print it once.")]
 
-user_app = typer.Typer(help="Web users: add, change a password, list.", no_args_is_help=True)
+user_app = typer.Typer(help="Web users: add, passwords, roles, disable, remove, list.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Put this file's commands under `app`."""
     app.add_typer(user_app, name="user")
-    app.command()(token)
 
 
 @user_app.command()
@@ -54,7 +56,7 @@ def add(
 
 @user_app.command()
 def passwd(name: UserName, password_stdin: FromStdin = False, random: Generated = False) -> None:
-    """Change a web user's password. Tokens given out before stay good until they expire."""
+    """Change a web user's password. Tokens given out before are void within five seconds."""
     of = settings()
     password = _password(password_stdin, random)
 
@@ -78,38 +80,67 @@ def list_(as_json: Json = False) -> None:
 
     found = run(work())
     if as_json:
-        show_json(
-            [
-                {"name": user.name, "role": user.role, "operator": user.operator, "created_at": user.created_at}
-                for user in found
-            ]
-        )
+        show_json([public_user(user) for user in found])
         return
-    rows = [(user.name, user.role, user.operator, local_time(user.created_at, of.timezone)) for user in found]
-    show_table(of.lang, ("name", "role", "operator", "created"), rows)
+    rows = [
+        (
+            user.name,
+            user.role,
+            user.operator,
+            word(of.lang, "yes" if user.disabled else "no"),
+            local_time(user.created_at, of.timezone),
+        )
+        for user in found
+    ]
+    show_table(of.lang, ("name", "role", "operator", "disabled", "created"), rows)
 
 
-def token(
-    user: UserName,
-    hours: Annotated[int, typer.Option(min=1, max=12, help="How long it is good.")] = 12,
-    as_json: Json = False,
+@user_app.command()
+def role(
+    name: UserName,
+    role: Annotated[Role, typer.Argument(help="What the user may do from now on.")],
+    operator: Annotated[str | None, typer.Option(help="His operator account, for the role operator.")] = None,
 ) -> None:
-    """Print a bearer token for a user, for scripts: `Authorization: Bearer <token>`."""
+    """Change a user's role; tokens he has follow within five seconds."""
+    _change(name, role=role, operator=operator)
+    show_line(f"User {name} has the role {role}.")
+
+
+@user_app.command()
+def disable(name: UserName) -> None:
+    """Let a user in no more; his tokens are void within five seconds."""
+    _change(name, disabled=True)
+    show_line(f"User {name} is disabled.")
+
+
+@user_app.command()
+def enable(name: UserName) -> None:
+    """Let a disabled user sign in again."""
+    _change(name, disabled=False)
+    show_line(f"User {name} is enabled.")
+
+
+@user_app.command()
+def remove(name: UserName) -> None:
+    """Remove a user; his tokens are void within five seconds."""
     of = settings()
-    found = run(_user(of, user))
-    made = make_token(token_secret(of), found.name, Role(found.role), found.operator, lifetime=timedelta(hours=hours))
-    if as_json:
-        show_json({"access_token": made, "token_type": "bearer", "expires_in": hours * 3600})
-    else:
-        print(made)
+
+    async def work() -> None:
+        async with database(of) as engine, transaction(engine) as connection:
+            await remove_user(connection, name, who=who())
+
+    run(work())
+    show_line(f"User {name} is removed.")
 
 
-async def _user(of: Settings, name: str) -> StoredUser:
-    async with database(of) as engine, reading(engine) as connection:
-        found = await get_user(connection, name)
-    if found is None:
-        raise NoSuchUser(f"There is no user {name}; `pbx112 user list` names them.")
-    return found
+def _change(name: str, **rights: Any) -> None:
+    of = settings()
+
+    async def work() -> None:
+        async with database(of) as engine, transaction(engine) as connection:
+            await change_rights(connection, name, who=who(), **rights)
+
+    run(work())
 
 
 def _password(from_stdin: bool, random: bool) -> str:

@@ -22,7 +22,8 @@ from pbx112.domain.record import CallRecord, CallState, HangupBy, Intake, Offer,
 from pbx112.services.feed import CallPublisher, Feed
 from pbx112.services.metrics import Metrics
 from pbx112.services.records import notify
-from pbx112.services.users import Role, SignIn, change_password, create_user, ensure_users
+from pbx112.services.sign_in import SignIn
+from pbx112.services.users import Role, change_password, create_user, ensure_users
 from pbx112.storage.audit import list_audit
 from pbx112.storage.calls import upsert_calls
 from pbx112.storage.engine import reading, transaction

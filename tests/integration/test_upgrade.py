@@ -161,6 +161,8 @@ async def test_given_a_service_of_before_when_the_tables_change_under_it_then_bo
     await moved(empty_database.owner_url, revision)
     async with old_service(empty_database) as old:
         for table in (table.name for table in metadata.sorted_tables if table.name in old.columns):
+            if table == "audit_chain":  # written by the database itself
+                continue
             await old.write(table, [row for row in rows[table] if row.get("call_id") != last["id"]])
         writing = asyncio.create_task(old.write_for_ever(rows["calls"][0]))
         await asyncio.sleep(0.1)

@@ -22,6 +22,7 @@ from pbx112.domain.configuration import Membership
 from pbx112.domain.demo import DEMO_CENTRE
 from pbx112.domain.errors import OutcomeUnknown, Pbx112Error
 from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
+from pbx112.services.credentials import CredentialBook
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
@@ -128,8 +129,10 @@ def make_parts(engine: AsyncEngine | None = None, **changes: Any) -> ApiParts:
             replace(DEMO_CENTRE.operators[3], memberships=()),
         ),
     )
+    engine = engine or nowhere()
     parts = ApiParts(
-        engine=engine or nowhere(),
+        engine=engine,
+        credentials=CredentialBook(engine),
         telephone=FakeTelephone(),
         live=FakeLive(BUSY),
         placer=FakePlacer(),

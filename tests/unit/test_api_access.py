@@ -52,6 +52,16 @@ EXPECTED: list[tuple[str, str, set[Role]]] = [
     ("GET", "/v1/trunks/carrier-a", {SUPERVISOR, ADMIN, AUDITOR}),
     ("GET", "/v1/live", ALL),
     ("GET", "/v1/alarms", ALL),
+    ("GET", "/v1/users", {ADMIN, AUDITOR}),
+    ("GET", "/v1/users/sari", {ADMIN, AUDITOR}),
+    ("PUT", "/v1/users/sari", {ADMIN}),
+    ("DELETE", "/v1/users/sari", {ADMIN}),
+    ("POST", "/v1/users/sari/password", {ADMIN}),
+    ("GET", "/v1/tokens", {ADMIN, AUDITOR}),
+    ("POST", "/v1/tokens", {ADMIN}),
+    ("DELETE", "/v1/tokens/7", {ADMIN}),
+    ("GET", "/v1/audit", {ADMIN, AUDITOR}),
+    ("GET", "/v1/audit/verify", {ADMIN, AUDITOR}),
 ]
 PUBLIC_DOORS = {
     ("POST", "/v1/token"),

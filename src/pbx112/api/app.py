@@ -7,15 +7,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from pbx112.api import errors
-from pbx112.api.access import Access
+from pbx112.api.admission import admit
 from pbx112.api.guard import Guard
 from pbx112.api.models import Problem
 from pbx112.api.parts import ApiParts
 from pbx112.api.routes import ROUTES, Route, access_of
-from pbx112.api.tokens import read_token
-from pbx112.domain.errors import NotAuthenticated
 from pbx112.services.health import Readiness
-from pbx112.services.users import SignIn
+from pbx112.services.sign_in import SignIn
 
 
 class GuardedRoute(APIRoute):
@@ -26,7 +24,7 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            _admit(request, access_of(request.method, self.path))
+            admit(request, access_of(request.method, self.path))
             return await handle(request)
 
         return guarded
@@ -81,15 +79,3 @@ def _responses(route: Route) -> dict[int | str, dict[str, Any]]:
     if route.model is not None:
         found[200] = {"model": route.model, "description": "As asked."}
     return found
-
-
-def _admit(request: Request, access: Access) -> None:
-    if access.public:
-        return
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise NotAuthenticated("Send a bearer token; POST /v1/token gives one for a name and a password.")
-    parts: ApiParts = request.app.state.parts
-    identity = read_token(parts.token_secret, token.strip())
-    access.check(identity, request.path_params)
-    request.state.identity = identity

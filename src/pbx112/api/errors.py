@@ -27,6 +27,7 @@ STATUS_OF: Mapping[type[errors.Pbx112Error], HTTPStatus] = {
     errors.EditConflict: HTTPStatus.PRECONDITION_FAILED,
     errors.CallNotTalking: HTTPStatus.CONFLICT,
     errors.CallOfAnotherNode: HTTPStatus.CONFLICT,
+    errors.LastAdmin: HTTPStatus.CONFLICT,
     errors.NotAllowed: HTTPStatus.FORBIDDEN,
     errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,

@@ -31,7 +31,8 @@ def _time(value: object) -> datetime:
         raise ValueError("no such time exists") from error
 
 
-def _storable(value: str | None) -> str | None:
+def storable(value: str | None) -> str | None:
+    """The text, when it is one. Raises ValueError."""
     # PostgreSQL stores no NUL, and half a surrogate pair is no text.
     if value is not None and ("\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
         raise ValueError("contains a character that is no text")
@@ -39,8 +40,8 @@ def _storable(value: str | None) -> str | None:
 
 
 Time = Annotated[datetime, BeforeValidator(_time)]
-Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_storable)]
-Words = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
+Words = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(storable)]
 
 
 class CallQuery(BaseModel):
@@ -71,8 +72,8 @@ class CallEdit(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    category: Annotated[str | None, Field(max_length=64), AfterValidator(_storable)] = None
-    notes: Annotated[str | None, Field(max_length=4000), AfterValidator(_storable)] = None
+    category: Annotated[str | None, Field(max_length=64), AfterValidator(storable)] = None
+    notes: Annotated[str | None, Field(max_length=4000), AfterValidator(storable)] = None
     disposition: Disposition | None = None
 
     @model_validator(mode="after")
@@ -124,7 +125,7 @@ class AbandonedClosing(AbandonedCalls):
     """What became of abandoned callers."""
 
     result: AbandonedResult
-    note: Annotated[str | None, Field(max_length=1000), AfterValidator(_storable)] = None
+    note: Annotated[str | None, Field(max_length=1000), AfterValidator(storable)] = None
 
 
 RulesBody = Annotated[

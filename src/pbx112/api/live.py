@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,11 @@ from fastapi import Response, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
 from pbx112.api.access import Access
+from pbx112.api.admission import identify
 from pbx112.api.answers import answer
 from pbx112.api.json_text import json_bytes
 from pbx112.api.parts import ApiParts, Parts
-from pbx112.api.tokens import Identity, read_token
+from pbx112.api.tokens import Identity
 from pbx112.domain.errors import NotAllowed, NotAuthenticated, Overloaded
 from pbx112.services.feed import Subscription
 from pbx112.services.live_views import live_view
@@ -23,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 PING_SECONDS = 15.0
 _TOKEN_DEADLINE = 10.0
+_LOOK_SECONDS = 1.0
 _SEND_DEADLINE = 10.0
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
@@ -47,10 +50,10 @@ def live_socket(access: Access) -> Any:
         parts: ApiParts = socket.app.state.parts
         await socket.accept()
         try:
-            identity = await _identify(socket, parts.token_secret)
-            access.check(identity, {})
+            token = await _token(socket)
+            identity = _admitted(parts, access, token)
             with parts.feed.subscribe() as subscription:
-                await _stream(socket, parts, subscription, identity)
+                await _stream(socket, parts, subscription, identity, _until_refused(parts, access, token))
         except (NotAuthenticated, NotAllowed) as error:
             await _close(socket, POLICY_VIOLATION, str(error))
         except Overloaded as error:
@@ -65,7 +68,13 @@ def live_socket(access: Access) -> Any:
     return events
 
 
-async def _identify(socket: WebSocket, secret: str) -> Identity:
+def _admitted(parts: ApiParts, access: Access, token: str) -> Identity:
+    identity = identify(parts, token)
+    access.check(identity, {})
+    return identity
+
+
+async def _token(socket: WebSocket) -> str:
     token = socket.query_params.get("token")
     if token is None:
         try:
@@ -74,19 +83,36 @@ async def _identify(socket: WebSocket, secret: str) -> Identity:
             token = first["token"]
         except (TimeoutError, KeyError, TypeError, ValueError) as error:
             raise NotAuthenticated('Send {"token": ".."} first, or give it as ?token= .') from error
-    return read_token(secret, str(token))
+    return str(token)
 
 
-async def _stream(socket: WebSocket, parts: ApiParts, subscription: Subscription, identity: Identity) -> None:
-    """Until the client leaves, the token ends, or the client proves too slow."""
+async def _until_refused(parts: ApiParts, access: Access, token: str) -> str:
+    """Looks again and again whether the token still opens this door; gives the reason when it does not."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            _admitted(parts, access, token)
+        except (NotAuthenticated, NotAllowed) as error:
+            return str(error)
+
+
+async def _stream(
+    socket: WebSocket,
+    parts: ApiParts,
+    subscription: Subscription,
+    identity: Identity,
+    refused: Coroutine[Any, Any, str],
+) -> None:
+    """Until the client leaves, the token ends or is void, or the client proves too slow."""
+    refusal = asyncio.create_task(refused, name="live feed: still allowed")
     tasks = [
         asyncio.create_task(_send_all(socket, parts, subscription), name="live feed: send"),
         asyncio.create_task(_until_left(socket), name="live feed: receive"),
         asyncio.create_task(subscription.overflowed.wait(), name="live feed: too slow"),
+        refusal,
     ]
-    left = (identity.expires_at - datetime.now(UTC)).total_seconds()
     try:
-        done, _ = await asyncio.wait(tasks, timeout=max(left, 0.0), return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, timeout=_left(identity), return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
@@ -95,8 +121,17 @@ async def _stream(socket: WebSocket, parts: ApiParts, subscription: Subscription
         raise sent
     if not done:
         await _close(socket, POLICY_VIOLATION, "The token has expired; sign in again.")
+    elif refusal in done and refusal.exception() is None:
+        await _close(socket, POLICY_VIOLATION, refusal.result())
     elif subscription.overflowed.is_set() or tasks[0] in done:
         await _close(socket, TRY_AGAIN_LATER, "This client reads too slowly; connect again for a new snapshot.")
+
+
+def _left(identity: Identity) -> float | None:
+    """Seconds until the token ends; None: it does not by itself."""
+    if identity.expires_at is None:
+        return None
+    return max((identity.expires_at - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 async def _send_all(socket: WebSocket, parts: ApiParts, subscription: Subscription) -> None:

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from pbx112.domain.configuration import Configuration
 from pbx112.services.alarms import Alarm
+from pbx112.services.credentials import CredentialBook
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
@@ -28,6 +29,7 @@ class ApiParts:
     """
 
     engine: AsyncEngine
+    credentials: CredentialBook
     telephone: Telephone
     live: LiveSource
     placer: CallPlacer

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from pbx112.api import (
     abandoned,
     alarms,
+    api_tokens,
+    audit,
     callbacks,
     calls,
     centre,
@@ -20,8 +22,20 @@ from pbx112.api import (
     rules,
     sign_in,
     silent,
+    users,
 )
-from pbx112.api.access import ADMIN_ONLY, DESK, NOBODY, OVERSIGHT, OWN_OR_LEAD, PUBLIC, STAFF, Access
+from pbx112.api.access import (
+    ADMIN_ONLY,
+    ADMIN_OR_ONESELF,
+    AUDIT,
+    DESK,
+    NOBODY,
+    OVERSIGHT,
+    OWN_OR_LEAD,
+    PUBLIC,
+    STAFF,
+    Access,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,16 @@ ROUTES = (
     Route("GET", "/v1/rules", rules.get_rules, STAFF, "rules", models.Rules),
     Route("PUT", "/v1/rules", rules.put_rules, ADMIN_ONLY, "rules", models.Rules),
     Route("GET", "/v1/callers/{number}/score", rules.get_caller_score, STAFF, "rules", models.CallerScore),
+    Route("GET", "/v1/users", users.get_users, AUDIT, "users", users.UserList),
+    Route("GET", "/v1/users/{name}", users.get_user, AUDIT, "users", users.User),
+    Route("PUT", "/v1/users/{name}", users.put_user, ADMIN_ONLY, "users", users.User),
+    Route("DELETE", "/v1/users/{name}", users.delete_user, ADMIN_ONLY, "users", users.User),
+    Route("POST", "/v1/users/{name}/password", users.post_password, ADMIN_OR_ONESELF, "users", users.User),
+    Route("GET", "/v1/tokens", api_tokens.get_api_tokens, AUDIT, "tokens", api_tokens.ApiTokenList),
+    Route("POST", "/v1/tokens", api_tokens.post_api_token, ADMIN_ONLY, "tokens", api_tokens.NewApiToken),
+    Route("DELETE", "/v1/tokens/{id}", api_tokens.delete_api_token, ADMIN_ONLY, "tokens", api_tokens.ApiToken),
+    Route("GET", "/v1/audit", audit.get_audit, AUDIT, "audit", audit.AuditPage),
+    Route("GET", "/v1/audit/verify", audit.get_audit_verify, AUDIT, "audit", audit.ChainVerdict),
     Route("GET", "/v1/alarms", alarms.get_alarms, STAFF, "live", models.AlarmList),
     Route("GET", "/v1/live", live.get_live, STAFF, "live", models.Live),
     Route("WEBSOCKET", "/v1/events", live.live_socket(STAFF), STAFF, "live"),

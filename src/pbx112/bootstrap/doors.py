@@ -27,6 +27,8 @@ from pbx112.host.secrets import Secrets, read_secrets
 from pbx112.journal.reader import JournalReader
 from pbx112.journal.rotate import JournalKeeper, KeepRules
 from pbx112.pbx.spool import CallFiles
+from pbx112.services.audit import HeadLog
+from pbx112.services.credentials import CredentialBook
 from pbx112.services.disk import DiskWatch
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher
 from pbx112.services.gaps import GapWatch, public_gap
@@ -61,6 +63,7 @@ class _Service:
     live: LivePublisher
     calls: CallPublisher
     book: NuisanceBook
+    credentials: CredentialBook
     lost: LostCalls
     disks: DiskWatch
     gaps: GapWatch
@@ -89,7 +92,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
     ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
     presence = Presence(ami, lambda: calls.configuration, lambda: live.changed())  # noqa: PLW0108 - made below
     live = LivePublisher(feed, lambda: live_view(calls.configuration, presence.state, settings.node, alarms.current))
-    book = NuisanceBook(engine)
+    book, credentials = NuisanceBook(engine), CredentialBook(engine)
     calls.judge, calls.observer = book.judge, metrics.agi_request
     journal = JournalReader(engine, node=settings.node, path=settings.journal_file)
     alarms, webhook = make_alarms(settings, feed, metrics, live.changed)
@@ -110,6 +113,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
     gaps = GapWatch(engine, alarms, metrics, node=settings.node, lang=settings.lang, close_calls=close_calls)
     parts = ApiParts(
         engine=engine,
+        credentials=credentials,
         telephone=ami,
         live=presence,
         placer=_call_files(settings),
@@ -153,6 +157,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         live,
         CallPublisher(engine, feed, metrics),
         book,
+        credentials,
         lost,
         disks,
         gaps,
@@ -194,6 +199,8 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
     return {
         "lost calls": service.lost.run,
         "nuisance book": service.book.run,
+        "credentials": service.credentials.run,
+        "audit's head": HeadLog(service.engine).run,
         "presence": service.presence.run,
         "disks": service.disks.run,
         "gaps": service.gaps.run,

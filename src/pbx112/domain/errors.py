@@ -49,6 +49,12 @@ class NoSuchUser(NotFound):
     slug = "no-such-user"
 
 
+class NoSuchToken(NotFound):
+    """No program's token has this id."""
+
+    slug = "no-such-token"
+
+
 class BadInput(Pbx112Error):
     """The input cannot be accepted; nothing was changed."""
 
@@ -83,6 +89,12 @@ class NotAllowed(Pbx112Error):
     """The user's role does not cover this."""
 
     slug = "not-allowed"
+
+
+class LastAdmin(Pbx112Error):
+    """Without this user nobody could administer the centre any more; nothing was changed."""
+
+    slug = "last-admin"
 
 
 class NotAuthenticated(Pbx112Error):

@@ -1,29 +1,23 @@
-"""Users of the web door: roles, passwords, signing in."""
+"""Users of the web door: roles and passwords, and who administers them. Signing in is in `sign_in.py`."""
 
 import asyncio
 import re
-import time
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbx112.domain.configuration import Configuration
-from pbx112.domain.errors import BadInput, NoSuchUser, NotAuthenticated, Overloaded
+from pbx112.domain.errors import BadInput, LastAdmin, NoSuchUser
 from pbx112.storage import audit
-from pbx112.storage.engine import reading
-from pbx112.storage.users import StoredUser, add_user, get_user, set_password_hash
+from pbx112.storage import users as storage
+from pbx112.storage.users import REMOVED, StoredUser, add_user, get_user, removed_users, set_password_hash
 
 PASSWORD_LENGTHS = (8, 256)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
-_FORGET_SECONDS = 600.0
-_SLOT_DEADLINE = 5.0
-_REMEMBERED_NAMES = 1000
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 """argon2id by OWASP's smallest profile: Asterisk on the same processors comes first."""
 
@@ -54,25 +48,119 @@ def password_matches(stored: str, password: str) -> bool:
         return False
 
 
+def is_name(text: str) -> bool:
+    """True when a user may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
+def public_user(user: StoredUser) -> dict[str, Any]:
+    """A user as everybody may see him: without his password's hash."""
+    return {"name": user.name, "created_at": user.created_at, **_rights(user)}
+
+
+async def the_user(connection: AsyncConnection, name: str, *, lock: bool = False) -> StoredUser:
+    """The user of this name. Raises NoSuchUser, also for what can be no name."""
+    found = await get_user(connection, name, lock=lock) if is_name(name) else None
+    if found is None:
+        raise NoSuchUser(f"There is no user {name}.")
+    return found
+
+
 async def create_user(
-    connection: AsyncConnection, name: str, password: str, *, role: Role, operator: str | None, who: str
+    connection: AsyncConnection,
+    name: str,
+    password: str,
+    *,
+    role: Role,
+    operator: str | None,
+    who: str,
+    disabled: bool = False,
 ) -> None:
     """Add a user and write the audit; the caller commits. Raises BadInput, also when the name is taken."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise BadInput(f"{name!r} is no user name: letters, digits, dot, dash, underscore; at most 40.")
-    if role is Role.OPERATOR and operator is None:
-        raise BadInput("A user with the role operator needs the name of his operator account.")
+    _check_rights(role, operator)
     check_password(password)
     if await get_user(connection, name) is not None:
         raise BadInput(f"There is a user {name} already.")
-    await _add(connection, name, password, role=role, operator=operator, who=who)
+    await _add(connection, name, password, role=role, operator=operator, who=who, disabled=disabled)
+
+
+async def save_user(
+    connection: AsyncConnection,
+    name: str,
+    *,
+    role: Role,
+    operator: str | None,
+    disabled: bool,
+    password: str | None,
+    who: str,
+) -> StoredUser:
+    """Make the user so, or add him; a new one needs a password, for another one it is optional. The caller commits.
+
+    Raises BadInput, LastAdmin.
+    """
+    known = await get_user(connection, name) if is_name(name) else None
+    if known is not None:
+        if password is not None:
+            check_password(password)
+        await change_rights(connection, name, role=role, operator=operator, disabled=disabled, who=who)
+        if password is not None:
+            await change_password(connection, name, password, who=who)
+    elif password is None:
+        raise BadInput(f"There is no user {name} yet; a new user needs a password.")
+    else:
+        await create_user(connection, name, password, role=role, operator=operator, who=who, disabled=disabled)
+    return await the_user(connection, name)
+
+
+async def change_rights(
+    connection: AsyncConnection,
+    name: str,
+    *,
+    who: str,
+    role: Role | None = None,
+    operator: str | None = None,
+    disabled: bool | None = None,
+) -> None:
+    """Change a user's role with its operator account, or disable and enable him; None of role and disabled stays.
+
+    Tokens he has follow within seconds; a disabled user's are void for ever. Audited, the caller commits.
+    Raises NoSuchUser, BadInput, LastAdmin.
+    """
+    admins = await storage.lock_enabled_admins(connection)  # before his own row: always in the same order
+    before = await the_user(connection, name, lock=True)
+    wanted_role, wanted_operator = (Role(before.role), before.operator) if role is None else (role, operator)
+    wanted_disabled = before.disabled if disabled is None else disabled
+    _check_rights(wanted_role, wanted_operator)
+    after = {"role": wanted_role.value, "operator": wanted_operator, "disabled": wanted_disabled}
+    if after == _rights(before):
+        return
+    if wanted_role is not Role.ADMIN or wanted_disabled:
+        _check_other_admins(admins, name)
+    await storage.set_rights(
+        connection, name, role=wanted_role.value, operator=wanted_operator, disabled=wanted_disabled
+    )
+    await audit.append(connection, who=who, action="user.change", subject=name, before=_rights(before), after=after)
+
+
+async def remove_user(connection: AsyncConnection, name: str, *, who: str) -> StoredUser:
+    """Remove a user, and give what he was; audited, the caller commits. Raises NoSuchUser, LastAdmin."""
+    admins = await storage.lock_enabled_admins(connection)
+    before = await the_user(connection, name, lock=True)
+    _check_other_admins(admins, name)
+    await storage.remove_user(connection, name)
+    await audit.append(connection, who=who, action=REMOVED, subject=name, before=_rights(before))
+    return before
 
 
 async def change_password(connection: AsyncConnection, name: str, password: str, *, who: str) -> None:
-    """Set a user's password and write the audit; the caller commits. Raises NoSuchUser, BadInput."""
+    """Set a user's password, which makes his tokens void, and write the audit; the caller commits.
+
+    Raises NoSuchUser, BadInput.
+    """
     check_password(password)
-    if await get_user(connection, name) is None:
-        raise NoSuchUser(f"There is no user {name}.")
+    await the_user(connection, name)
     await set_password_hash(connection, name, await asyncio.to_thread(hash_password, password))
     await audit.append(connection, who=who, action="user.password", subject=name)
 
@@ -82,13 +170,14 @@ async def ensure_users(
 ) -> list[str]:
     """Add `admin`, `supervisor`, `auditor` and one user for each operator, where missing; the caller commits.
 
-    `secret_for(name)` gives the first password. Returns the names that were added.
+    Who was removed stays away. `secret_for(name)` gives the first password. Returns the names that were added.
     """
     wanted: list[tuple[str, Role, str | None]] = [(name, Role(name), None) for name in CENTRE_USERS]
     wanted += [(operator.name, Role.OPERATOR, operator.name) for operator in configuration.operators]
     added = []
+    removed = await removed_users(connection)
     for name, role, operator in wanted:
-        if await get_user(connection, name) is None:
+        if name not in removed and await get_user(connection, name) is None:
             await _add(connection, name, secret_for(name), role=role, operator=operator, who="setup")
             added.append(name)
     return added
@@ -111,82 +200,32 @@ def check_password(password: str) -> None:
         raise BadInput(f"A password has {shortest} to {longest} characters.")
 
 
+def _rights(user: StoredUser) -> dict[str, Any]:
+    return {"role": user.role, "operator": user.operator, "disabled": user.disabled}
+
+
+def _check_rights(role: Role, operator: str | None) -> None:
+    if role is Role.OPERATOR and operator is None:
+        raise BadInput("A user with the role operator needs the name of his operator account.")
+    if operator is not None and not is_name(operator):
+        raise BadInput("The operator account is no name: letters, digits, dot, dash, underscore; at most 40.")
+
+
+def _check_other_admins(admins: set[str], name: str) -> None:
+    if admins == {name}:
+        raise LastAdmin(f"{name} is the last admin who can sign in: make another user an admin first.")
+
+
 async def _add(
-    connection: AsyncConnection, name: str, password: str, *, role: Role, operator: str | None, who: str
+    connection: AsyncConnection,
+    name: str,
+    password: str,
+    *,
+    role: Role,
+    operator: str | None,
+    who: str,
+    disabled: bool = False,
 ) -> None:
-    hashed = await asyncio.to_thread(hash_password, password)
-    await add_user(connection, StoredUser(name, role.value, hashed, operator, datetime.now(UTC)))
-    await audit.append(connection, who=who, action="user.add", subject=name, after={"role": role, "operator": operator})
-
-
-class SignIn:
-    """Checks names and passwords: few at a time, in equal time for unknown names, slower after failures.
-
-    A name is never locked: an attacker who knows `op1` must not be able to keep him from his work.
-    """
-
-    def __init__(
-        self, engine: AsyncEngine, *, at_once: int = 2, waiting: int = 8, first_delay: float = 0.25, most: float = 4.0
-    ) -> None:
-        self._engine = engine
-        self._slots = asyncio.Semaphore(at_once)
-        self._waiting: Counter[str] = Counter()
-        self._most_waiting = waiting
-        self._first_delay = first_delay
-        self._most_delay = most
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._nobody = hash_password("a password that no user has")
-
-    async def check(self, name: str, password: str) -> StoredUser:
-        """The user with this name and password.
-
-        Raises NotAuthenticated (the same for an unknown name), Overloaded, DatabaseUnavailable.
-        """
-        async with self._turn(name):
-            async with reading(self._engine) as connection:
-                user = await get_user(connection, name) if _NAME.fullmatch(name) else None
-            stored = user.password_hash if user else self._nobody
-            matches = await self._matches(stored, password)
-            if user is None or not matches:
-                self._failed(name)
-                raise NotAuthenticated("The name or the password is wrong.")
-        self._failures.pop(name, None)
-        return user
-
-    def delay_for(self, name: str) -> float:
-        """Seconds that the next attempt for this name waits."""
-        count, at = self._failures.get(name, (0, 0.0))
-        if count == 0 or time.monotonic() - at > _FORGET_SECONDS:
-            return 0.0
-        return min(self._first_delay * float(2 ** (count - 1)), self._most_delay)
-
-    @asynccontextmanager
-    async def _turn(self, name: str) -> AsyncIterator[None]:
-        # The bound is for each name: a flood of one name must not keep the others out.
-        if self._waiting[name] >= self._most_waiting:
-            raise Overloaded("Too many sign-ins with this name at once; try again in a moment.")
-        self._waiting[name] += 1
-        try:
-            await asyncio.sleep(self.delay_for(name))
-            yield
-        finally:
-            self._waiting[name] -= 1
-            if self._waiting[name] == 0:
-                del self._waiting[name]
-
-    async def _matches(self, stored: str, password: str) -> bool:
-        try:
-            async with asyncio.timeout(_SLOT_DEADLINE):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise Overloaded("Too many sign-ins at once; try again in a moment.") from error
-        try:
-            return await asyncio.to_thread(password_matches, stored, password)
-        finally:
-            self._slots.release()
-
-    def _failed(self, name: str) -> None:
-        count, _ = self._failures.pop(name, (0, 0.0))
-        self._failures[name] = (min(count + 1, 16), time.monotonic())
-        if len(self._failures) > _REMEMBERED_NAMES:
-            self._failures.popitem(last=False)
+    user = StoredUser(name, role.value, await asyncio.to_thread(hash_password, password), operator, disabled=disabled)
+    await add_user(connection, user)
+    await audit.append(connection, who=who, action="user.add", subject=name, after=_rights(user))

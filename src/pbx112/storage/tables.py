@@ -56,7 +56,8 @@ def _id() -> Column[int]:
 
 
 def _name(*, key: bool = False) -> Column[str]:
-    return Column("name", Text, CheckConstraint(f"name ~ '{NAME_PATTERN}'", name="name"), primary_key=key)
+    rule = CheckConstraint(f"name ~ '{NAME_PATTERN}'", name="name")
+    return Column("name", Text, rule, primary_key=key, nullable=False)
 
 
 # --- what happened: Asterisk's journal and what is folded from it ---------------------------------------------------
@@ -394,6 +395,29 @@ users = Table(
     # Names the operator account; no foreign key, because saving a configuration replaces those rows.
     Column("operator", Text),
     _now("created_at"),
+    Column("disabled", Boolean, nullable=False, server_default="false"),
+    # Tokens of an earlier epoch are void. It only ever grows, over a removal of the name too.
+    Column("token_epoch", BigInteger, nullable=False, server_default="0"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    _id(),
+    _name(),
+    Column(
+        "role",
+        Text,
+        CheckConstraint("role IN ('operator', 'supervisor', 'admin', 'auditor')", name="role"),
+        nullable=False,
+    ),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("hint", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    _now("created_at"),
+    Column("expires_at", _TIME),
+    Column("revoked_at", _TIME),
+    Column("last_used_at", _TIME),
 )
 
 audit = Table(
@@ -409,8 +433,6 @@ audit = Table(
     Index(None, "at"),
 )
 
-APPEND_ONLY = (events, audit, dead_letters, journal_gaps, configuration_versions, configuration_applications)
-"""Tables the service may only read and add to."""
 audit_chain = Table(
     "audit_chain",
     metadata,
@@ -421,3 +443,5 @@ audit_chain = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+APPEND_ONLY = (events, audit, dead_letters, journal_gaps, configuration_versions, configuration_applications)
+"""Tables the service may only read and add to."""
