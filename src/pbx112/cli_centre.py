@@ -11,6 +11,7 @@ from pbx112.cli_show import note, show_json, show_line, show_table, word
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.errors import NotFound
 from pbx112.domain.live import LiveState
+from pbx112.domain.missed import REASON
 from pbx112.services.live_views import operator_view, queue_view
 from pbx112.settings import Settings
 from pbx112.storage.configuration import load_configuration
@@ -94,7 +95,7 @@ def operators(context: typer.Context, as_json: Json = False) -> None:
             one["extension"],
             one["state"],
             ", ".join(one["logged_in"]) or "-",
-            one["paused_reason"],
+            word(of.lang, "missed") if one["paused_reason"] == REASON else one["paused_reason"],
         )
         for one in found
     ]

@@ -35,7 +35,9 @@ from pbx112.services.gaps import GapWatch, public_gap
 from pbx112.services.health import PartHealth
 from pbx112.services.live_views import live_view
 from pbx112.services.metrics import Metrics
+from pbx112.services.missed import MissedOffers
 from pbx112.services.nuisance import NuisanceBook
+from pbx112.services.operators import OperatorDesk
 from pbx112.services.presence import Presence
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
@@ -60,6 +62,7 @@ class _Service:
     journal: JournalReader
     http: WebDoor
     presence: Presence
+    missed: MissedOffers
     live: LivePublisher
     calls: CallPublisher
     book: NuisanceBook
@@ -87,6 +90,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
     def changed(_: LiveState) -> None:
         live.changed()
         presence.wake()
+        missed.wake()
         lost.board_changed.set()
 
     ami = AmiLink(host, port, AMI_USER, secrets.ami, on_change=changed)
@@ -106,6 +110,8 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         journal=settings.journal_file,
     )
     lost = LostCalls(journal, engine, ami, settings.node)
+    desk = OperatorDesk(ami, presence, lambda: calls.configuration, engine)
+    missed = MissedOffers(desk, presence, lambda: calls.configuration, alarms, settings.lang)
 
     async def close_calls(before: datetime) -> bool:
         return await lost.close(before) is not None
@@ -154,6 +160,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         journal,
         http,
         presence,
+        missed,
         live,
         CallPublisher(engine, feed, metrics),
         book,
@@ -202,6 +209,7 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
         "credentials": service.credentials.run,
         "audit's head": HeadLog(service.engine).run,
         "presence": service.presence.run,
+        "missed offers": service.missed.run,
         "disks": service.disks.run,
         "gaps": service.gaps.run,
         "journal keeper": _keeper(service).run,

@@ -47,6 +47,24 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Queue {queue}: callers wait too long ({callers} of them), the longest {seconds} s. "
         "Get more operators in, or end pauses.",
     ),
+    "missed_paused": (
+        "{operator} tidak menjawab beberapa panggilan berturut-turut dan dijeda: panggilan ke teleponnya percuma. "
+        "Lihat apa yang terjadi padanya; ia kembali dengan *14.",
+        "{operator} did not take several calls in a row and is paused: callers would ring an empty chair. "
+        "See what is the matter; {operator} comes back with *14.",
+    ),
+    "missed_kept": (
+        "{operator} tidak menjawab {count} panggilan berturut-turut (terakhir antrean {queue}) dan tidak dijeda, "
+        "karena saat itu tidak ada operator lain yang dapat dibunyikan. Segera panggil {operator} atau operator lain.",
+        "{operator} did not take {count} calls in a row (the last of queue {queue}) and is not paused, as nobody else "
+        "could be rung at that moment. Get {operator} to the phone, or another operator in, at once.",
+    ),
+    "missed_failed": (
+        "{operator} tidak menjawab {count} panggilan berturut-turut (terakhir antrean {queue}), tetapi tidak dapat "
+        "dijeda. Jeda {operator} lewat API atau minta ia keluar (*12); periksa sambungan AMI (pbx112 doctor).",
+        "{operator} did not take {count} calls in a row (the last of queue {queue}), but could not be paused. "
+        "Pause {operator} by the API or have him log out (*12); look at the AMI link (pbx112 doctor).",
+    ),
     "trunk_silent": (
         "Trunk {trunk}: tidak ada panggilan sejak {since}; biasanya sekitar {missing} panggilan dalam waktu itu. "
         "Coba panggil 112 dari telepon operator seluler itu dan hubungi layanan gangguannya.",

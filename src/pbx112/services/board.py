@@ -14,7 +14,7 @@ RINGING = "ringing"
 _ENGAGED = frozenset({"inuse", "busy", "ringing", "ringinuse"})
 
 _A_CHANCE_MS = 5000
-_AT_ONCE = timedelta(seconds=1)
+_AT_ONCE = timedelta(seconds=0.1)
 
 
 @dataclass(frozen=True, slots=True)
