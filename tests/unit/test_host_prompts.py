@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pbx112.host.prompts import LANGUAGES, TEXTS, PromptsFailed, ensure_prompts
+from pbx112.host.prompts import LANGUAGES, TEXTS, WAITING, PromptsFailed, ensure_prompts
 from pbx112.host.sound import loudness
 
 # Stands in for eSpeak NG and SoX: copies a canned tone to the file that the real one would write, and notes its call.
@@ -75,9 +75,9 @@ def test_given_an_empty_folder_when_ensured_then_both_languages_and_their_comfor
 ) -> None:
     ensure(tmp_path)
     prompts = {f"sounds/{language}/pbx112/{name}.wav" for language in LANGUAGES for name in TEXTS["id"]}
-    comfort = {"moh/comfort-id/comfort.wav", "moh/comfort-en/comfort.wav"}
+    comfort = {f"moh/{name}-{language}/{name}.wav" for name in WAITING for language in LANGUAGES}
     assert files(tmp_path) == prompts | comfort | {"moh/silent/beep.wav", "prompts.json"}
-    assert programs.spoken == 18
+    assert programs.spoken == 22
 
 
 def test_given_both_languages_when_compared_then_they_have_the_same_prompts() -> None:
@@ -115,7 +115,7 @@ def test_given_a_lost_file_or_a_torn_manifest_when_ensured_then_it_is_mended(
     assert programs.spoken == 1
     (tmp_path / "out/prompts.json").write_text('{"sounds/')
     ensure(tmp_path)
-    assert len(json.loads((tmp_path / "out/prompts.json").read_text())) == 21
+    assert len(json.loads((tmp_path / "out/prompts.json").read_text())) == 29
 
 
 def test_given_a_recording_of_ones_own_when_ensured_then_it_wins_and_the_comfort_follows(
@@ -168,5 +168,5 @@ def test_given_a_recording_of_the_silent_prompt_when_ensured_then_it_wins(tmp_pa
     own.parent.mkdir(parents=True)
     own.write_bytes(b"a human voice")
     ensure(tmp_path)
-    assert programs.spoken == 17
+    assert programs.spoken == 21
     assert any(str(own) in line for line in programs.calls())

@@ -92,16 +92,16 @@ def test_given_trunk_extensions_when_read_then_none_is_a_pattern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "seconds", "stage"),
-    [(AnswerMode.OPERATOR, "", "ring"), (AnswerMode.AFTER, "7", "ring"), (AnswerMode.IMMEDIATE, "", "comfort")],
+    ("mode", "seconds", "at_once"),
+    [(AnswerMode.OPERATOR, "", False), (AnswerMode.AFTER, "7", False), (AnswerMode.IMMEDIATE, "", True)],
 )
 def test_given_an_answer_mode_when_rendered_then_the_dialplan_begins_at_its_stage(
-    mode: AnswerMode, seconds: str, stage: str
+    mode: AnswerMode, seconds: str, at_once: bool
 ) -> None:
     queue = Queue("112", "Darurat", answer_mode=mode, answer_after_seconds=7)
     text = section(rendered(replace(DEMO_CENTRE, queues=(queue,)))["extensions.conf"], "queue-112")
     assert f"Set(Q_RING_SECONDS={seconds})" in text
-    assert f"Goto(queueing,{stage},1)" in text
+    assert ("Set(STAGE=comfort)" in text) is at_once
 
 
 def test_given_a_queues_silent_check_when_rendered_then_its_callers_have_it_and_no_caller_has_the_feature() -> None:
@@ -116,7 +116,9 @@ def test_given_a_queues_silent_check_when_rendered_then_its_callers_have_it_and_
         "exten => s,1,Set(DYNAMIC_FEATURES=silent)"
     ]
     assert "DYNAMIC_FEATURES" in section(files["queue.conf"], "operator-leg")
-    assert files["queue.conf"].count("b(operator-leg^s^1)") == 3
+    rings = re.findall(r"^.*(?:Queue\(\$|Dial\(\$).*$", files["queue.conf"] + files["overflow.conf"], re.M)
+    assert len(rings) == 3
+    assert all("b(operator-leg^s^1)" in line for line in rings)
 
 
 @pytest.mark.parametrize("change", [{"silent_wait_seconds": 0}, {"silent_wait_seconds": 31}, {"silent_repeats": 6}])

@@ -22,13 +22,18 @@ from pbx112.host.folders import write_whole
 from pbx112.host.sound import RATE, Sound
 
 LANGUAGES = ("id", "en")
-COMFORT = "comfort"
+COMFORT, SURGE, BUSY = "comfort", "surge", "busy"
+WAITING = (COMFORT, SURGE, BUSY)
+"""What a waiting caller may hear, each with music behind it: usually, in a surge, and as an overflow announcement."""
 
 # Spoken digits are written as words: eSpeak would read 112 as a hundred and twelve.
 TEXTS: dict[str, dict[str, str]] = {
     "id": {
         COMFORT: "Anda terhubung dengan layanan darurat satu satu dua. Semua petugas kami sedang melayani panggilan "
         "lain. Mohon jangan tutup telepon. Panggilan Anda akan segera kami jawab.",
+        SURGE: "Anda terhubung dengan layanan darurat satu satu dua. Saat ini sangat banyak panggilan masuk. Mohon "
+        "jangan tutup telepon. Panggilan Anda tetap dalam antrean dan akan kami jawab.",
+        BUSY: "Semua petugas masih sibuk. Mohon jangan tutup telepon. Panggilan Anda tetap kami utamakan.",
         "logged-in": "Anda sudah masuk.",
         "logged-out": "Anda sudah keluar.",
         "paused": "Anda sedang jeda.",
@@ -41,6 +46,9 @@ TEXTS: dict[str, dict[str, str]] = {
     "en": {
         COMFORT: "You have reached the one one two emergency service. All of our operators are taking other calls. "
         "Please do not hang up. Your call will be answered as soon as possible.",
+        SURGE: "You have reached the one one two emergency service. Very many people are calling now. Please stay on "
+        "the line. You keep your place, and your call will be answered.",
+        BUSY: "All operators are still busy. Please stay on the line. You keep your place.",
         "logged-in": "You are logged in.",
         "logged-out": "You are logged out.",
         "paused": "You are paused.",
@@ -78,7 +86,8 @@ class _Wanted:
 def ensure_prompts(out_dir: Path, runtime_dir: Path, overrides: Path, progress: Callable[[str], None]) -> None:
     """Have every prompt as 8 kHz mono 16-bit WAV: `sounds/{id,en}/pbx112/*.wav`, `moh/comfort-{id,en}/comfort.wav`.
 
-    And `moh/silent/beep.wav`, which an operator hears while his caller is asked whether he can speak.
+    The same with `surge` and `busy` for `comfort`, and `moh/silent/beep.wav`, which an operator hears while his caller
+    is asked whether he can speak.
 
     Only what changed (a text, or a file in `overrides/{id,en}/<name>.wav|mp3|ogg`) is made again. Files appear whole.
     Raises PromptsFailed, or AsteriskMissing when eSpeak NG or SoX is needed and not there.
@@ -104,8 +113,10 @@ def _wanted(out_dir: Path, runtime_dir: Path, overrides: Path) -> Iterator[_Want
     for language in LANGUAGES:
         for prompt, text in TEXTS[language].items():
             yield _spoken(sound, language, prompt, text, _override(overrides, language, prompt))
-        speech = out_dir / f"sounds/{language}/pbx112/{COMFORT}.wav"
-        yield _comfort(sound, language, speech, _override(overrides, language, COMFORT), runtime_dir)
+        for prompt in WAITING:
+            speech = out_dir / f"sounds/{language}/pbx112/{prompt}.wav"
+            own = _override(overrides, language, prompt)
+            yield _with_music(sound, language, prompt, speech, override=own, runtime_dir=runtime_dir)
     beep = f"{_BEEP_HZ} {_BEEP_S} {_BEEP_DBFS} {_PAUSE_S}".encode()
     yield _Wanted("moh/silent/beep.wav", _digest(beep), _beep)
 
@@ -120,19 +131,21 @@ def _spoken(sound: Sound, language: str, prompt: str, text: str, override: Path 
     )
 
 
-def _comfort(sound: Sound, language: str, speech: Path, override: Path | None, runtime_dir: Path) -> _Wanted:
+def _with_music(
+    sound: Sound, language: str, prompt: str, speech: Path, *, override: Path | None, runtime_dir: Path
+) -> _Wanted:
     """The prompt and music as one file that Asterisk loops.
 
     It is music on hold and not a queue announcement, because app_queue rings nobody while it announces.
     """
-    source = override.read_bytes() if override is not None else TEXTS[language][COMFORT].encode()
+    source = override.read_bytes() if override is not None else TEXTS[language][prompt].encode()
     settings = f"{_MUSIC_S} {_MUSIC_BELOW_SPEECH_DB}".encode()
 
     def make(out: Path) -> None:
         music = find_moh(runtime_dir)
         sound.with_music(speech, music, _MUSIC_S, _MUSIC_BELOW_SPEECH_DB, out)
 
-    return _Wanted(f"moh/comfort-{language}/{COMFORT}.wav", _digest(source, settings), make)
+    return _Wanted(f"moh/{prompt}-{language}/{prompt}.wav", _digest(source, settings), make)
 
 
 def _beep(out: Path) -> None:

@@ -1,6 +1,5 @@
-"""Configuration -> the text of Asterisk's files. Pure but for reading the templates."""
+"""Configuration -> the text of Asterisk's files. Pure but for reading the templates, and what own prompts there are."""
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,16 +7,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pbx112.domain.configuration import Configuration, Queue, Trunk
+from pbx112.domain.configuration import Configuration
 from pbx112.domain.demo import DRILL_ACCOUNT
-from pbx112.domain.errors import ConfigurationInvalid
+from pbx112.domain.skills import DRILL_PENALTY, places
+from pbx112.pbx.checks import check
+from pbx112.pbx.waiting import Waiting, own_prompts
 
 LANGUAGES = ("id", "en")
-_DRILL_PENALTY = 112_000
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}\Z")
-_SILENT_WAIT, _SILENT_REPEATS = range(1, 31), range(1, 6)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f";<>\\${}\[\],|]')
 
 
@@ -47,6 +43,11 @@ class Place:
         """The folder of the rendered files."""
         return self.base_dir / "etc"
 
+    @property
+    def own_prompts_dir(self) -> Path:
+        """Where a centre's own prompts for waiting callers are kept: `<name>/<language>/`, with a file each."""
+        return self.base_dir.parent / "prompts"
+
 
 @dataclass(frozen=True, slots=True)
 class Phone:
@@ -62,11 +63,7 @@ class Phone:
 
 def render(configuration: Configuration, place: Place, home: Path) -> dict[str, str]:
     """The text of every file below `etc/`, by name. Raises ConfigurationInvalid for a name Asterisk cannot carry."""
-    _check_names(configuration)
-    for queue in configuration.queues:
-        _check_silent(queue)
-    for trunk in configuration.trunks:
-        _check_outbound(trunk)
+    check(configuration)
     environment = Environment(
         loader=FileSystemLoader([home / "asterisk", home / "dialplan"]),
         undefined=StrictUndefined,
@@ -108,6 +105,7 @@ def phones(configuration: Configuration, secrets: Mapping[str, str]) -> Iterator
 
 
 def _values(configuration: Configuration, place: Place) -> dict[str, object]:
+    prompts = own_prompts(configuration, place.own_prompts_dir, LANGUAGES)
     return {
         "node": place.node,
         "lang": place.lang,
@@ -133,75 +131,14 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "ami_apply_secret": place.ami_apply_secret,
         "trunks": configuration.trunks,
         "queues": configuration.queues,
+        "waiting": {queue.name: Waiting(queue, prompts, surge=configuration.surge) for queue in configuration.queues},
+        "own_prompts": prompts,
+        "own_prompts_dir": place.own_prompts_dir,
+        "surge": configuration.surge,
         "operators": configuration.operators,
+        "places": {operator.name: places(configuration, operator) for operator in configuration.operators},
         "phones": list(phones(configuration, place.phone_secrets)),
         "drill_account": DRILL_ACCOUNT,
-        "drill_penalty": _DRILL_PENALTY,
+        "drill_penalty": DRILL_PENALTY,
         "default_queue": configuration.default_queue,
     }
-
-
-def _check_names(configuration: Configuration) -> None:
-    named: list[tuple[str, str]] = [("trunk", trunk.name) for trunk in configuration.trunks]
-    named += [("queue", queue.name) for queue in configuration.queues]
-    named += [("operator", operator.name) for operator in configuration.operators]
-    named += [("operator's extension", operator.extension) for operator in configuration.operators]
-    named += [("agency line", line) for agency in configuration.agencies for line in agency.lines]
-    named += [("overflow phone", name) for queue in configuration.queues for name in queue.overflow]
-    named += [("operator's queue", m.queue) for operator in configuration.operators for m in operator.memberships]
-    for what, name in named:
-        if not _NAME.match(name):
-            raise ConfigurationInvalid(
-                f"The {what} {name!r} cannot be an Asterisk name: use letters, digits, '-' and '_', at most 40."
-            )
-    if configuration.queue(configuration.default_queue) is None:
-        raise ConfigurationInvalid(
-            f"The default queue {configuration.default_queue!r} does not exist: 112 would ring nobody. Create it first."
-        )
-    extensions = [(operator.extension, f"operator {operator.name}") for operator in configuration.operators]
-    _check_unique("extension", extensions)
-    # One duplicate account, and Asterisk drops every account of the file.
-    accounts = [(trunk.name, f"trunk {trunk.name}") for trunk in configuration.trunks]
-    accounts += [(operator.name, f"operator {operator.name}") for operator in configuration.operators]
-    accounts += [(line, f"line of {agency.name}") for agency in configuration.agencies for line in agency.lines]
-    _check_unique("SIP account", [*accounts, (DRILL_ACCOUNT, "drill")])
-
-
-def _check_silent(queue: Queue) -> None:
-    # Operator and caller are apart as long as it lasts.
-    if queue.silent_wait_seconds not in _SILENT_WAIT or queue.silent_repeats not in _SILENT_REPEATS:
-        raise ConfigurationInvalid(
-            f"The queue {queue.name} would ask a silent caller {queue.silent_repeats} times and wait "
-            f"{queue.silent_wait_seconds} s each time: choose 1 to {_SILENT_REPEATS[-1]} times and 1 to "
-            f"{_SILENT_WAIT[-1]} s."
-        )
-
-
-def _check_outbound(trunk: Trunk) -> None:
-    if trunk.outbound is None:
-        return
-    host, _, port = trunk.outbound.rpartition(":")
-    whole_port = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
-    if not (whole_port and _is_host(host)):
-        raise ConfigurationInvalid(
-            f"The address for calls back of trunk {trunk.name}, {trunk.outbound!r}, is none: write host and port, such "
-            "as 10.1.2.3:5060, [2001:db8::1]:5060 or sbc.carrier.id:5060, or leave it out."
-        )
-
-
-def _is_host(host: str) -> bool:
-    try:
-        if host.startswith("[") and host.endswith("]"):
-            return ipaddress.IPv6Address(host[1:-1]).scope_id is None
-        ipaddress.IPv4Address(host)
-    except ValueError:
-        return _HOST.match(host) is not None
-    return True
-
-
-def _check_unique(what: str, named: list[tuple[str, str]]) -> None:
-    seen: dict[str, str] = {}
-    for name, owner in named:
-        if name in seen:
-            raise ConfigurationInvalid(f"The {what} {name!r} is used twice, by {seen[name]} and {owner}: change one.")
-        seen[name] = owner

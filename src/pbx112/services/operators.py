@@ -19,6 +19,7 @@ from pbx112.domain.errors import (
     Pbx112Error,
 )
 from pbx112.domain.live import LiveMember
+from pbx112.domain.skills import places
 from pbx112.services.ports import LiveSource, Telephone
 from pbx112.storage import audit
 from pbx112.storage.engine import transaction
@@ -48,16 +49,16 @@ class OperatorDesk:
 
     async def log_in(self, name: str, *, who: str) -> None:
         """Log the operator in to each of his queues. Raises BadInput when he belongs to none."""
-        operator = self._operator(name)
-        if not operator.memberships:
+        joins = places(self.configuration(), self._operator(name))
+        if not joins:
             raise BadInput(f"Operator {name} belongs to no queue; put him into one first.")
         async with self._audited(who, "operator.login", name):
-            for place in operator.memberships:
+            for place in joins:
                 await self._sure(
                     self.telephone.queue_add(place.queue, name, place.penalty),
                     partial(self._is_in, place.queue, name),
                 )
-        await self._settled(lambda: {place.queue for place in operator.memberships} <= self._places(name).keys())
+        await self._settled(lambda: {place.queue for place in joins} <= self._places(name).keys())
 
     async def log_out(self, name: str, *, who: str) -> None:
         """Log the operator out of his queues, and of any other that he is still live in."""
