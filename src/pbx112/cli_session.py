@@ -55,8 +55,16 @@ async def database(of: Settings) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-async def ask_service(of: Settings, method: str, path: str, body: Any = None) -> Any:
-    """One request to the running service, in the name of the system's user.
+async def ask_service(
+    of: Settings,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    if_match: int | None = None,
+    within_s: float = _HTTP_SECONDS,
+) -> Any:
+    """One request to the running service, in the name of the system's user; `if_match`: the version that is edited.
 
     Raises ServiceAway when nobody answers, ServiceRefused with the service's own words otherwise.
     """
@@ -64,10 +72,9 @@ async def ask_service(of: Settings, method: str, path: str, body: Any = None) ->
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared, not bound
     token = make_token(token_secret(of), who(), Role.ADMIN, lifetime=_TOKEN_LIFETIME)
     try:
-        async with httpx.AsyncClient(timeout=_HTTP_SECONDS, trust_env=False) as client:
-            answer = await client.request(
-                method, f"http://{host}:{port}/v1{path}", json=body, headers={"Authorization": f"Bearer {token}"}
-            )
+        headers = {"Authorization": f"Bearer {token}"} | ({} if if_match is None else {"If-Match": f'"{if_match}"'})
+        async with httpx.AsyncClient(timeout=within_s, trust_env=False) as client:
+            answer = await client.request(method, f"http://{host}:{port}/v1{path}", json=body, headers=headers)
         found = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise ServiceAway(

@@ -254,18 +254,12 @@ async def test_given_an_application_of_a_configuration_when_done_then_its_user_i
 
     async with ami_peer() as peer:
         peer.answers["Reload"] = reload
-        peer.answers["PJSIPShowContacts"] = lambda a: (
-            block("Response: Success", f"ActionID: {a['ActionID']}", "EventList: start", "Message: follows")
-            + block("Event: ContactList", f"ActionID: {a['ActionID']}", "Endpoint: op1", "Uri: sip:op1@127.0.9.1:47293")
-            + block("Event: ContactListComplete", f"ActionID: {a['ActionID']}", "EventList: Complete", "ListItems: 1")
-        )
         async with apply_session(HOST, peer.port, "pbx112-apply", "a secret: with a colon") as session:
             reloader: Reloader = session
             await reloader.reload("app_queue.so")
             with pytest.raises(AsteriskRefused, match="No such module"):
                 await reloader.reload("nix.so")
-            assert await session.contacts() == {"op1": "sip:op1@127.0.9.1:47293"}
-            assert await session.queues() == {"112", "darurat"}
+            assert set(await session.queues()) == {"112", "darurat"}
         assert peer.count("Logoff") == 1
 
 

@@ -54,8 +54,10 @@ async def test_given_an_edit_when_saved_then_the_next_version_is_kept_and_audite
         with pytest.raises(NotFound):
             await get_version(conn, 99)
         act, first = await list_audit(conn)
-    assert (act["who"], act["action"], act["before"]["default_queue"]) == ("admin", "configuration.save", "112")
-    assert (act["after"]["default_queue"], first["before"]) == ("anak", None)
+    assert (act["who"], act["action"], act["before"]) == ("admin", "configuration.save", {"version": 1})
+    told = {change["kind"]: (change["before"], change["after"]) for change in act["after"]["changes"]}
+    assert told["default_queue"] == ("112", "anak")
+    assert (first["before"], first["after"]["default_queue"]) == (None, "112")
 
 
 async def test_given_two_editors_when_both_save_then_the_second_must_read_again(engine: AsyncEngine) -> None:

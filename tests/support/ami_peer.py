@@ -179,7 +179,11 @@ class AmiPeer:
         rows = []
         for queue in self.queues:
             calls = sum(waiting.queue == queue for waiting in self.waiting)
-            rows.append(block("Event: QueueParams", f"Queue: {queue}", f"Calls: {calls}", "Weight: 0", token))
+            rows.append(
+                block(
+                    "Event: QueueParams", f"Queue: {queue}", "Strategy: ringall", f"Calls: {calls}", "Weight: 0", token
+                )
+            )
             rows += [
                 block(
                     "Event: QueueMember", f"Queue: {m.queue}", f"Name: {m.operator}", f"Location: PJSIP/{m.operator}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,15 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pbx112.api.app import make_app
 from pbx112.api.parts import ApiParts
 from pbx112.api.tokens import make_token
-from pbx112.domain.configuration import Membership
+from pbx112.domain.configuration import Configuration, Membership
 from pbx112.domain.demo import DEMO_CENTRE
-from pbx112.domain.errors import OutcomeUnknown, Pbx112Error
+from pbx112.domain.errors import NotFound, OutcomeUnknown, Pbx112Error
 from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
+from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
-from pbx112.services.ports import CallbackOrder
+from pbx112.services.ports import CallbackOrder, Rendering
 from pbx112.services.users import Role
 from pbx112.storage.engine import make_engine
 
@@ -43,11 +44,14 @@ class FakeTelephone:
     error: Pbx112Error | None = None
     commands: list[tuple[Any, ...]] = field(default_factory=list)
 
-    async def queue_add(self, queue: str, operator: str, penalty: int) -> None:
+    async def queue_add(self, queue: str, operator: str, penalty: int, *, paused: str | None = None) -> None:
         self._do("add", queue, operator, penalty)
 
     async def queue_remove(self, queue: str, operator: str) -> None:
         self._do("remove", queue, operator)
+
+    async def queue_penalty(self, queue: str, operator: str, penalty: int) -> None:
+        self._do("penalty", queue, operator, penalty)
 
     async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
         self._do("pause", operator, paused, reason)
@@ -93,6 +97,40 @@ class FakeLag:
     last_commit_at: datetime | None = NOW
     healthy: bool = True
     problem: str | None = None
+
+
+@dataclass
+class FakeApplier:
+    """Applies nothing, and remembers what it was given; `error` is raised instead."""
+
+    error: Pbx112Error | None = None
+    applied: list[Configuration] = field(default_factory=list)
+
+    async def plan(self, configuration: Configuration) -> Rendering:
+        return Rendering(("queues.conf",), ("app_queue.so",))
+
+    async def apply(self, configuration: Configuration, tell: Callable[[str], None]) -> Rendering:
+        if self.error is not None:
+            raise self.error
+        self.applied.append(configuration)
+        tell("write")
+        return await self.plan(configuration)
+
+
+@dataclass
+class FakeRunning:
+    """What runs, in memory."""
+
+    configuration: Configuration = DEMO_CENTRE
+
+    async def go_live(self, configuration: Configuration) -> Sequence[str]:
+        self.configuration = configuration
+        return ()
+
+
+async def no_phone(account: str, who: str) -> dict[str, str]:
+    """Nobody has a phone here."""
+    raise NotFound(f"There is no SIP account {account}.")
 
 
 BUSY = LiveState(
@@ -147,6 +185,8 @@ def make_parts(engine: AsyncEngine | None = None, **changes: Any) -> ApiParts:
         lang="id",
         version="0.1.0",
         started_at=NOW,
+        desk=ConfigurationDesk(engine or nowhere(), FakeApplier(), FakeRunning(), node="node1", lang="en"),
+        phone=no_phone,
         demo=True,
     )
     return replace(parts, **changes)

@@ -21,14 +21,16 @@ class Ask(Protocol):
         ...
 
 
-async def queue_add(ask: Ask, queue: str, operator: str, penalty: int) -> None:
-    """Log in; being there already is what was asked for."""
+async def queue_add(ask: Ask, queue: str, operator: str, penalty: int, *, paused: str | None = None) -> None:
+    """Log in, paused for a reason if one is given; being there already is what was asked for."""
+    pause = {} if paused is None else {"Paused": "true", "Reason": paused[:REASON_LIMIT]}
     values = {
         "Queue": _name("queue", queue),
         "Interface": interface(operator),
         "Penalty": str(int(penalty)),
         "MemberName": operator,
         "StateInterface": interface(operator),
+        **pause,
     }
     await _ask(ask, "QueueAdd", values, fine="already there", no_queue=queue)
 
@@ -37,6 +39,12 @@ async def queue_remove(ask: Ask, queue: str, operator: str) -> None:
     """Log out; not being there is what was asked for."""
     values = {"Queue": _name("queue", queue), "Interface": interface(operator)}
     await _ask(ask, "QueueRemove", values, fine="not there", no_queue=queue)
+
+
+async def queue_penalty(ask: Ask, queue: str, operator: str, penalty: int) -> None:
+    """Change how early a member is rung. Raises AsteriskRefused when he is not in the queue."""
+    values = {"Queue": _name("queue", queue), "Interface": interface(operator), "Penalty": str(int(penalty))}
+    await _ask(ask, "QueuePenalty", values, no_queue=queue)
 
 
 async def queue_pause(ask: Ask, operator: str, *, paused: bool, reason: str) -> None:

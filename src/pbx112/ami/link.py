@@ -80,13 +80,17 @@ class AmiLink:
         """Why the link is not up, in words; None while it is."""
         return None if self.connected else self._problem
 
-    async def queue_add(self, queue: str, operator: str, penalty: int) -> None:
+    async def queue_add(self, queue: str, operator: str, penalty: int, *, paused: str | None = None) -> None:
         """Log the operator's phone in to the queue (an operator who is logged in already is no error)."""
-        await commands.queue_add(self._client().ask, queue, operator, penalty)
+        await commands.queue_add(self._client().ask, queue, operator, penalty, paused=paused)
 
     async def queue_remove(self, queue: str, operator: str) -> None:
         """Log the operator's phone out of the queue (not being logged in is no error)."""
         await commands.queue_remove(self._client().ask, queue, operator)
+
+    async def queue_penalty(self, queue: str, operator: str, penalty: int) -> None:
+        """Change how early a member of the queue is rung."""
+        await commands.queue_penalty(self._client().ask, queue, operator, penalty)
 
     async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
         """Pause or unpause the operator in every queue he is logged in to."""

@@ -36,6 +36,7 @@ STATUS_OF: Mapping[type[errors.Pbx112Error], HTTPStatus] = {
     errors.OperatorNotReady: HTTPStatus.CONFLICT,
     errors.AsteriskUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AsteriskRefused: HTTPStatus.CONFLICT,
+    errors.ApplyFailed: HTTPStatus.CONFLICT,
     errors.OutcomeUnknown: HTTPStatus.GATEWAY_TIMEOUT,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -78,7 +79,17 @@ def of_error(error: errors.Pbx112Error) -> Response:
     title = re.split(r"[.;:\n]", cleandoc(type(error).__doc__ or error.slug), maxsplit=1)[0]
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("An error without an HTTP code reached the web door.", slug=error.slug, error=str(error))
-    return problem(status, error.slug, f"{title}.", str(error) or title, headers=HEADERS_OF.get(status))
+    detail = str(error) or title
+    return problem(status, error.slug, f"{title}.", detail, headers=HEADERS_OF.get(status), **_more(error))
+
+
+def _more(error: errors.Pbx112Error) -> dict[str, Any]:
+    """What a program, or a form, wants to know of each fault by itself."""
+    if isinstance(error, errors.ConfigurationFaulty):
+        return {"errors": [{"field": field, "message": words} for field, words in error.faults[:200]]}
+    if isinstance(error, errors.ApplyFailed):
+        return {"told": list(error.told)}
+    return {}
 
 
 def install(app: FastAPI) -> None:

@@ -19,6 +19,8 @@ _HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 LARGEST_BODY = 64 * 1024
+_LARGEST_OF = {"/v1/config": 4 * 1024 * 1024}
+"""A whole configuration: 500 operators are some 200 KB."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -37,7 +39,7 @@ class Guard:
         started = time.perf_counter()
         answer = _Answer(send)
         try:
-            await self._app(scope, _bounded(receive), answer.send)
+            await self._app(scope, _bounded(receive, _LARGEST_OF.get(scope["path"], LARGEST_BODY)), answer.send)
         except Exception:
             await self._fault(scope, receive, answer)
         finally:
@@ -70,7 +72,7 @@ class _Answer:
         await self._send(message)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """Only as much of a body as anybody may send; a route that reads no body never meets the bound."""
     taken = 0
 
@@ -78,8 +80,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > LARGEST_BODY:
-            raise too_large(LARGEST_BODY)
+        if taken > most:
+            raise too_large(most)
         return message
 
     return take

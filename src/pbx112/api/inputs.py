@@ -165,6 +165,15 @@ def version_in(request: Request) -> int:
     return int(found[1])
 
 
+def config_version_in(request: Request) -> int:
+    """The version of the configuration that an edit was made on. Raises VersionRequired, EditConflict."""
+    try:
+        return version_in(request)
+    except (VersionRequired, EditConflict) as error:
+        words = "Send If-Match with the ETag that GET /v1/config gave; read it and repeat the edit on it."
+        raise type(error)(words) from error
+
+
 def rules_version_in(request: Request) -> int:
     """The version of the rules that an edit was made on. Raises VersionRequired, EditConflict."""
     try:

@@ -1,6 +1,6 @@
 """What the web door needs of the rest of the service; the roof fills it in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from pbx112.domain.configuration import Configuration
 from pbx112.services.alarms import Alarm
+from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
@@ -25,7 +26,8 @@ class ApiParts:
     `configuration` gives the applied configuration from memory, `journal` and `agi` how those doors stand now;
     `token_secret` signs bearer tokens (32 bytes or more); `ami_reconnects` counts how often the AMI link was rebuilt;
     `nuisance_changed` is told of edited dispositions and rules. `more_health` are further parts of /health/ready,
-    `gaps` the journal's gaps of the last day by their public names; `alarms` are those that are up.
+    `desk` is where the configuration is edited and applied; `phone` gives a SIP account's password (by account and who
+    asks). `gaps` the journal's gaps of the last day by their public names; `alarms` are those that are up.
     """
 
     engine: AsyncEngine
@@ -44,6 +46,8 @@ class ApiParts:
     lang: Literal["id", "en"]
     version: str
     started_at: datetime
+    desk: ConfigurationDesk
+    phone: Callable[[str, str], Awaitable[dict[str, str]]]
     demo: bool = False
     nuisance_changed: Callable[[], None] = lambda: None
     ami_reconnects: Callable[[], int] = lambda: 0

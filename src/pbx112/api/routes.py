@@ -14,6 +14,7 @@ from pbx112.api import (
     callbacks,
     calls,
     centre,
+    configuring,
     gaps,
     health,
     live,
@@ -29,6 +30,7 @@ from pbx112.api.access import (
     ADMIN_OR_ONESELF,
     AUDIT,
     DESK,
+    LEAD,
     NOBODY,
     OVERSIGHT,
     OWN_OR_LEAD,
@@ -36,6 +38,7 @@ from pbx112.api.access import (
     STAFF,
     Access,
 )
+from pbx112.domain.configuration_edit import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,25 @@ ROUTES = (
     Route("GET", "/v1/agencies/{name}", centre.get_agency, STAFF, "centre", models.Agency),
     Route("GET", "/v1/trunks", centre.get_trunks, OVERSIGHT, "centre", models.TrunkList),
     Route("GET", "/v1/trunks/{name}", centre.get_trunk, OVERSIGHT, "centre", models.Trunk),
+    Route("GET", "/v1/calendars", configuring.get_calendars, STAFF, "centre"),
+    Route("GET", "/v1/entry-rules", configuring.get_entry_rules, OVERSIGHT, "centre"),
+    Route("PUT", "/v1/entry-rules", configuring.put_entry_rules, ADMIN_ONLY, "configuration"),
+    Route("GET", "/v1/phones/{name}", configuring.get_phone, ADMIN_ONLY, "configuration"),
+    Route("GET", "/v1/config", configuring.get_config, OVERSIGHT, "configuration"),
+    Route("PUT", "/v1/config", configuring.put_config, ADMIN_ONLY, "configuration"),
+    Route("GET", "/v1/config/plan", configuring.get_plan, OVERSIGHT, "configuration"),
+    Route("GET", "/v1/config/versions", configuring.get_versions, OVERSIGHT, "configuration"),
+    Route("GET", "/v1/config/diff/{before}/{after}", configuring.get_difference, OVERSIGHT, "configuration"),
+    Route("GET", "/v1/config/progress", configuring.get_progress, OVERSIGHT, "configuration"),
+    Route("POST", "/v1/config/validate", configuring.validate, OVERSIGHT, "configuration"),
+    Route("POST", "/v1/config/apply", configuring.apply, ADMIN_ONLY, "configuration"),
+    Route("POST", "/v1/config/rollback", configuring.rollback, ADMIN_ONLY, "configuration"),
+    Route("POST", "/v1/surge", configuring.post_surge, LEAD, "configuration"),
+    *(
+        Route(method, f"/v1/{kind}/{{name}}", endpoint(kind), ADMIN_ONLY, "configuration")
+        for kind in KINDS
+        for method, endpoint in (("PUT", configuring.put_part), ("DELETE", configuring.delete_part))
+    ),
     Route("GET", "/v1/rules", rules.get_rules, STAFF, "rules", models.Rules),
     Route("PUT", "/v1/rules", rules.put_rules, ADMIN_ONLY, "rules", models.Rules),
     Route("GET", "/v1/callers/{number}/score", rules.get_caller_score, STAFF, "rules", models.CallerScore),

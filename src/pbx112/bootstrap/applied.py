@@ -11,6 +11,7 @@ from pbx112.domain.errors import Pbx112Error
 from pbx112.settings import Settings
 
 AMI_USER = "pbx112"
+AMI_APPLY_USER = "pbx112-apply"
 
 
 class NotPrepared(Pbx112Error):

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -17,6 +18,7 @@ from pbx112.api.app import make_app
 from pbx112.api.parts import ApiParts
 from pbx112.bootstrap.applied import AMI_USER, database_url, migration_url
 from pbx112.bootstrap.call_door import CallDoor
+from pbx112.bootstrap.configuring import LiveConfiguration, make_applier, phone_passwords, recover
 from pbx112.bootstrap.lost import LostCalls
 from pbx112.bootstrap.watch import Watch, make_alarms, make_watch
 from pbx112.bootstrap.web import WebDoor
@@ -26,8 +28,10 @@ from pbx112.domain.live import LiveState
 from pbx112.host.secrets import Secrets, read_secrets
 from pbx112.journal.reader import JournalReader
 from pbx112.journal.rotate import JournalKeeper, KeepRules
+from pbx112.pbx.apply import Applier
 from pbx112.pbx.spool import CallFiles
 from pbx112.services.audit import HeadLog
+from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
 from pbx112.services.disk import DiskWatch
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher
@@ -67,6 +71,7 @@ class _Service:
     calls: CallPublisher
     book: NuisanceBook
     credentials: CredentialBook
+    applier: Applier
     lost: LostCalls
     disks: DiskWatch
     gaps: GapWatch
@@ -117,6 +122,8 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         return await lost.close(before) is not None
 
     gaps = GapWatch(engine, alarms, metrics, node=settings.node, lang=settings.lang, close_calls=close_calls)
+    applier = make_applier(settings, secrets)
+    running = LiveConfiguration(settings, calls, ami, live.changed)
     parts = ApiParts(
         engine=engine,
         credentials=credentials,
@@ -135,6 +142,8 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         lang=settings.lang,
         version=pbx112.__version__,
         started_at=datetime.now(UTC),
+        desk=ConfigurationDesk(engine, applier, running, node=settings.node, lang=settings.lang),
+        phone=phone_passwords(settings, engine),
         demo=is_demo(calls.configuration),
         ami_reconnects=lambda: ami.counters.reconnects,
         alarms=lambda: alarms.current,
@@ -165,6 +174,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         CallPublisher(engine, feed, metrics),
         book,
         credentials,
+        applier,
         lost,
         disks,
         gaps,
@@ -205,6 +215,7 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
     """What looks after the rest, by name: no call and no record needs it."""
     return {
         "lost calls": service.lost.run,
+        "applier": partial(recover, service.applier),
         "nuisance book": service.book.run,
         "credentials": service.credentials.run,
         "audit's head": HeadLog(service.engine).run,

@@ -17,11 +17,19 @@ from pbx112.host.debian import ensure_tools
 from pbx112.host.folders import write_whole
 from pbx112.host.prompts import ensure_prompts
 from pbx112.host.secrets import Secrets, ensure_secrets, read_secrets
+from pbx112.pbx.apply import kept_file
 from pbx112.pbx.layout import Installed, prepare_folders, run_dir, write_files
 from pbx112.pbx.render import Place, render
 from pbx112.services.users import CENTRE_USERS, ensure_users, reset_passwords
 from pbx112.settings import Settings
-from pbx112.storage.configuration import load_configuration, save_configuration
+from pbx112.storage.configuration import (
+    applied_version,
+    get_version,
+    has_applied,
+    load_configuration,
+    record_application,
+    save_configuration,
+)
 from pbx112.storage.engine import make_engine, transaction
 from pbx112.storage.migrate import migrate
 
@@ -55,44 +63,67 @@ async def prepare(settings: Settings, progress: Progress) -> Prepared:
     install = find_asterisk(settings.asterisk, settings.runtime_dir)
     configuration, secrets, first_start = await _centre(settings)
     place = make_place(settings, install, secrets)
-    intake = _classic_intake(settings, configuration)
+    _compile_classic_intake()
+    intake = intake_argv(settings, configuration)
     prepare_folders(place, Installed(install.data_dir, install.sounds_dir, prompts_dir(settings)), intake)
     changed = write_files(place.etc_dir, render(configuration, place, settings.home))
-    write_whole(settings.applied_file, json.dumps(configuration.to_json(), indent=1).encode(), 0o640)
+    kept_file(place.etc_dir).unlink(missing_ok=True)  # what a dead application left is overwritten
+    write_applied(settings, configuration)
     return Prepared(configuration, secrets, install, first_start, changed)
 
 
-def _classic_intake(settings: Settings, configuration: Configuration) -> list[str]:
-    """How Asterisk starts the classic script. Compiled now: Asterisk's user may not be able to keep the byte code."""
-    package = Path(pbx112.__file__).parent
+def write_applied(settings: Settings, configuration: Configuration) -> None:
+    """Keep the configuration for the intakes and the next start, which need no database."""
+    write_whole(settings.applied_file, json.dumps(configuration.to_json(), indent=1).encode(), 0o640)
+
+
+def _compile_classic_intake() -> None:
+    """Compile the classic script now: Asterisk's user may not be able to keep the byte code."""
     for folder in ("agi", "domain", "services"):
-        compileall.compile_dir(package / folder, quiet=2)
-    script = package / "agi" / "classic.py"
+        compileall.compile_dir(Path(pbx112.__file__).parent / folder, quiet=2)
+
+
+def intake_argv(settings: Settings, configuration: Configuration) -> list[str]:
+    """How Asterisk starts the classic script."""
+    script = Path(pbx112.__file__).parent / "agi" / "classic.py"
     arguments = [str(settings.applied_file), configuration.default_queue, settings.node]
     return [sys.executable, "-I", "-S", str(script), *arguments]
 
 
 async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
+    """The configuration that this node runs (a draft is not applied by a start), and the secrets that it needs."""
     engine = make_engine(database_url(settings))
     try:
         async with transaction(engine) as connection:
-            stored = await load_configuration(connection)
-            configuration = stored or DEMO_CENTRE
-            demo_secret = _demo_secret(settings, configuration)
-            secrets = ensure_secrets(
-                settings.secrets_file,
-                phones=_accounts(configuration),
-                users=[*CENTRE_USERS, *(operator.name for operator in configuration.operators)],
-                demo_secret=demo_secret,
-            )
-            if stored is None:
-                configuration = await save_configuration(connection, configuration, who="first start")
+            applied = await applied_version(connection, settings.node)
+            first_start = False
+            if applied is not None:
+                configuration = await get_version(connection, applied)
+            else:
+                newest = await load_configuration(connection)
+                first_start = newest is None
+                configuration = newest or await save_configuration(connection, DEMO_CENTRE, who="first start")
+            if not await has_applied(connection, settings.node):
+                await record_application(
+                    connection, configuration.version, node=settings.node, who="first start", state="applied", told=()
+                )
+            secrets = ensure_account_secrets(settings, configuration)
             await ensure_users(connection, configuration, lambda name: secrets.users[name])
-            if demo_secret:
+            if _demo_secret(settings, configuration):
                 await reset_passwords(connection, secrets.users)
-            return configuration, secrets, stored is None
+            return configuration, secrets, first_start
     finally:
         await engine.dispose()
+
+
+def ensure_account_secrets(settings: Settings, configuration: Configuration) -> Secrets:
+    """The secrets, with a password for every SIP account and first web user of the configuration."""
+    return ensure_secrets(
+        settings.secrets_file,
+        phones=_accounts(configuration),
+        users=[*CENTRE_USERS, *(operator.name for operator in configuration.operators)],
+        demo_secret=_demo_secret(settings, configuration),
+    )
 
 
 def _demo_secret(settings: Settings, configuration: Configuration) -> str | None:

@@ -19,7 +19,7 @@ _WORDS: Mapping[Act, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: of `kind` (`queues` ..), of the part `name` (empty for the whole), and of its field, if of one."""
+    """One difference: of `kind` (`queues` ..), of the part `name` (empty: the whole), and of its field, if of one."""
 
     act: Act
     kind: str
@@ -32,9 +32,7 @@ class Change:
         """The difference in a sentence."""
         part = f"{spoken(KINDS[self.kind], lang)} {self.name}".strip()
         if not self.field:
-            known = (
-                "" if self.before is None and self.after is None else f": {_value(self.before)} → {_value(self.after)}"
-            )
+            known = "" if self.kind in _NAMED else f": {_value(self.before)} → {_value(self.after)}"
             return f"{part} {spoken(_WORDS[self.act], lang)}{known}"
         unit = spoken(FIELDS[self.field].unit, lang) if self.field in FIELDS else ""
         values = f"{_value(self.before)} → {_value(self.after)}"
@@ -56,10 +54,10 @@ def changes(before: Configuration, after: Configuration) -> tuple[Change, ...]:
 def _parts(kind: str, old: Any, new: Any) -> Iterator[Change]:
     was, now = ({part["name"]: part for part in parts} for parts in (old, new))
     for name in was.keys() - now.keys():
-        yield Change("removed", kind, name)
+        yield Change("removed", kind, name, before=_plain(was[name]))
     for name, part in now.items():
         if name not in was:
-            yield Change("added", kind, name)
+            yield Change("added", kind, name, after=_plain(part))
             continue
         for key, value in part.items():
             if was[name][key] != value:

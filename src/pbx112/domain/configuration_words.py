@@ -1,4 +1,4 @@
-"""What an admin reads of a configuration: fields with their units and meanings, and what is wrong; in both languages."""
+"""What an admin reads of a configuration: fields, their units and meanings, and what is wrong; in both languages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

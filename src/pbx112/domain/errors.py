@@ -1,5 +1,7 @@
 """One base for every error of the service; the message is for people and says what to do."""
 
+from collections.abc import Sequence
+
 
 class Pbx112Error(Exception):
     """Base of all errors raised on purpose. `slug` names the kind for programs (problem+json `type`)."""
@@ -164,6 +166,28 @@ class ConfigurationInvalid(Pbx112Error):
     """The configuration would not work; nothing was applied."""
 
     slug = "configuration-invalid"
+
+
+class ConfigurationFaulty(ConfigurationInvalid):
+    """The configuration has faults; nothing was changed."""
+
+    slug = "configuration-faulty"
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        """Each fault is its field (`queues.112.ring_seconds`) and a sentence."""
+        super().__init__(" ".join(sentence for _, sentence in faults)[:2000])
+        self.faults = tuple(faults)
+
+
+class ApplyFailed(Pbx112Error):
+    """Asterisk did not take the configuration as it was rendered; the files of before are back."""
+
+    slug = "apply-failed"
+
+    def __init__(self, text: str, told: Sequence[str] = ()) -> None:
+        """`told` says what differed, a sentence each."""
+        super().__init__(text)
+        self.told = tuple(told)
 
 
 class MigrationFailed(Pbx112Error):

@@ -3,7 +3,7 @@
 import shlex
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -65,10 +65,15 @@ def prepare_folders(place: Place, installed: Installed, intake_argv: list[str]) 
     place.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     place.run_dir.chmod(0o700)
     _link_data(place.base_dir / "data", installed)
-    wrapper = place.base_dir / "agi-bin" / "pbx112-intake"
-    write_file(wrapper, f"#!/bin/sh\nexec {shlex.join(intake_argv)}\n", 0o750)
-    wrapper.chmod(0o750)
+    write_intake(place.base_dir, intake_argv)
     _ensure_certificate(place)
+
+
+def write_intake(base_dir: Path, argv: Sequence[str]) -> None:
+    """What Asterisk starts as the classic script: a wrapper with its arguments."""
+    wrapper = base_dir / "agi-bin" / "pbx112-intake"
+    write_file(wrapper, f"#!/bin/sh\nexec {shlex.join(argv)}\n", 0o750)
+    wrapper.chmod(0o750)
 
 
 def _link_data(data: Path, installed: Installed) -> None:

@@ -1,9 +1,11 @@
 """What the services need of Asterisk, as Protocols. The rooms `ami` and `agi` implement them."""
 
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from pbx112.domain.configuration import Configuration
 from pbx112.domain.live import LiveState
 
 AlarmLevel = Literal["warning", "critical"]
@@ -22,8 +24,11 @@ class Telephone(Protocol):
         """True between a completed login with snapshot and the loss of the link."""
         ...
 
-    async def queue_add(self, queue: str, operator: str, penalty: int) -> None:
-        """Log the operator's phone in to the queue (an operator who is logged in already is no error)."""
+    async def queue_add(self, queue: str, operator: str, penalty: int, *, paused: str | None = None) -> None:
+        """Log the operator's phone in to the queue (an operator who is logged in already is no error).
+
+        `paused` is the reason of a pause that he begins with.
+        """
         ...
 
     async def queue_remove(self, queue: str, operator: str) -> None:
@@ -32,6 +37,10 @@ class Telephone(Protocol):
 
     async def queue_pause(self, operator: str, *, paused: bool, reason: str) -> None:
         """Pause or unpause the operator in every queue he is logged in to."""
+        ...
+
+    async def queue_penalty(self, queue: str, operator: str, penalty: int) -> None:
+        """Change how early a member of the queue is rung."""
         ...
 
     async def look_again(self, within_s: float) -> bool:
@@ -77,13 +86,65 @@ class CallPlacer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointReport:
+    """A SIP account as Asterisk has it: settings by AMI's names in lower case, and a trunk's source addresses."""
+
+    settings: Mapping[str, str]
+    addresses: Sequence[str]
+
+
 class Reloader(Protocol):
-    """Makes Asterisk read its files again. It logs in only while a configuration is applied."""
+    """Makes Asterisk read its files again and tells what it has then. Logged in only while a configuration is applied.
+
+    All raise AsteriskUnavailable, AsteriskRefused (in Asterisk's words) or OutcomeUnknown.
+    """
 
     async def reload(self, module: str) -> None:
-        """Reload one module, such as `app_queue.so`.
+        """Reload one module, such as `app_queue.so`; returns when Asterisk has done so."""
+        ...
 
-        Raises AsteriskUnavailable, AsteriskRefused (in Asterisk's words) or OutcomeUnknown.
+    async def dialplan(self) -> Mapping[tuple[str, str, int], tuple[str, str]]:
+        """Every priority by context, extension and number: its application and data."""
+        ...
+
+    async def queues(self) -> Mapping[str, str]:
+        """The queues and their strategies."""
+        ...
+
+    async def endpoints(self) -> Set[str]:
+        """The names of the SIP accounts: trunks and phones."""
+        ...
+
+    async def endpoint(self, name: str) -> EndpointReport:
+        """One SIP account."""
+        ...
+
+    async def passwords(self) -> Mapping[str, tuple[str, str]]:
+        """User name and password of each SIP account that has one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What applying a configuration changes on disk, and what Asterisk then reads again."""
+
+    files: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+class Applier(Protocol):
+    """Makes a configuration Asterisk's. One at a time."""
+
+    async def plan(self, configuration: Configuration) -> Rendering:
+        """What it would change. Raises ConfigurationInvalid."""
+        ...
+
+    async def apply(self, configuration: Configuration, tell: Callable[[str], None]) -> Rendering:
+        """Write, reload, read back; `tell` is given each step in a word (`write`, `reload:..`, `read-back`, `restore`).
+
+        Raises ConfigurationInvalid (nothing was written), ApplyFailed (the files of before are back), or what Reloader
+        raises (likewise).
         """
         ...
 

@@ -1,13 +1,15 @@
 """What a centre configures, as rows; every saved state is kept as a version."""
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbx112.domain.configuration import Agency, Calendar, Configuration, EntryRule, Operator, Queue, Trunk
+from pbx112.domain.configuration_diff import changes
 from pbx112.domain.errors import EditConflict, NotFound
 from pbx112.storage import audit
 from pbx112.storage import tables as t
@@ -78,17 +80,61 @@ async def save_configuration(conn: AsyncConnection, configuration: Configuration
         who=who,
         action="configuration.save",
         subject=f"version {saved.version}",
-        before=None if before is None else before.to_json(),
-        after=body,
+        before=None if before is None else {"version": before.version},
+        after=body if before is None else {"changes": [asdict(change) for change in changes(before, saved)]},
     )
     return saved
+
+
+async def record_application(
+    conn: AsyncConnection,
+    version: int,
+    *,
+    node: str,
+    who: str,
+    state: Literal["applied", "failed"],
+    told: Sequence[str],
+) -> None:
+    """Keep that a node tried to apply a version, and what came of it; also in the audit."""
+    values = {"version": version, "node": node, "who": who, "state": state, "told": list(told)}
+    await conn.execute(insert(t.configuration_applications).values(values))
+    after = {"node": node, "state": state, "told": list(told)}
+    await audit.append(conn, who=who, action="configuration.apply", subject=f"version {version}", after=after)
+
+
+async def applied_version(conn: AsyncConnection, node: str) -> int | None:
+    """The version that this node applied last, or any node when this one never did; None when none did."""
+    table = t.configuration_applications
+    newest = (
+        select(table.c.version)
+        .where(table.c.state == "applied")
+        .order_by((table.c.node == node).desc(), table.c.id.desc())
+        .limit(1)
+    )
+    version: int | None = (await conn.execute(newest)).scalar()
+    return version
+
+
+async def has_applied(conn: AsyncConnection, node: str) -> bool:
+    """Whether this node ever applied a version."""
+    table = t.configuration_applications
+    mine = select(table.c.id).where(table.c.node == node, table.c.state == "applied").limit(1)
+    return (await conn.execute(mine)).first() is not None
+
+
+async def list_applications(conn: AsyncConnection, *, limit: int = 100) -> list[dict[str, Any]]:
+    """The newest tries first: version, node, who, at, state, told."""
+    table = t.configuration_applications
+    columns = (table.c.version, table.c.node, table.c.who, table.c.at, table.c.state, table.c.told)
+    rows = await conn.execute(select(*columns).order_by(table.c.id.desc()).limit(limit))
+    return [_plain(row) for row in rows.mappings()]
 
 
 async def list_versions(conn: AsyncConnection, *, limit: int = 100) -> list[dict[str, Any]]:
     """The newest versions first: id, who, at."""
     table = t.configuration_versions
     rows = select(table.c.id, table.c.who, table.c.at).order_by(table.c.id.desc()).limit(limit)
-    return [dict(row) for row in (await conn.execute(rows)).mappings()]
+    return [_plain(row) for row in (await conn.execute(rows)).mappings()]
 
 
 async def get_version(conn: AsyncConnection, version: int) -> Configuration:
@@ -98,6 +144,11 @@ async def get_version(conn: AsyncConnection, version: int) -> Configuration:
     if body is None:
         raise NotFound(f"There is no version {version} of the configuration.")
     return Configuration.from_json(body)
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The row by names that are nothing but text (SQLAlchemy's know about quoting, and JSON does not take them)."""
+    return {str(name): value for name, value in row.items()}
 
 
 async def _rows(conn: AsyncConnection, table: Any) -> list[dict[str, Any]]:
