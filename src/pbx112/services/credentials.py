@@ -1,7 +1,7 @@
 """Who may still use his token: a copy in memory of users and programs' tokens, so that no request asks the database."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -92,6 +92,10 @@ class CredentialBook:
         async with reading(self._engine, snapshot=True) as connection:
             users = await list_users(connection)
             tokens = await good_tokens(connection)
+        self.take(users, tokens)
+
+    def take(self, users: Sequence[StoredUser], tokens: Sequence[StoredToken]) -> None:
+        """Let these users and tokens be all there are."""
         self._users = {user.name: user for user in users}
         self._tokens = {token.hash: token for token in tokens}
 
