@@ -1,14 +1,17 @@
 """Moves the operators who are logged in to where a new configuration wants them. Nobody is logged out by it."""
 
 from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.demo import DRILL_ACCOUNT
-from pbx112.domain.errors import AsteriskRefused, Pbx112Error
+from pbx112.domain.errors import AsteriskRefused, OutcomeUnknown, Pbx112Error
 from pbx112.domain.live import LiveMember, LiveState
 from pbx112.domain.skills import places
 from pbx112.services.ports import Telephone
+
+_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ async def move(telephone: Telephone, live: LiveState, configuration: Configurati
             told.append(f"{one.operator} → {one.queue}: {error}")
         except Pbx112Error as error:
             told.append(f"{one.operator} → {one.queue}: {error}")
+    with suppress(OutcomeUnknown):  # a queue that is gone tells nobody that its members are
+        await telephone.look_again(_LOOK_SECONDS)
     return told
 
 
