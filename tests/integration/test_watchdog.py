@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from pbx112.domain import watch
-from pbx112.domain.configuration import Configuration
+from pbx112.domain.configuration import Configuration, Membership
 from pbx112.domain.demo import DEMO_CENTRE
 from pbx112.domain.live import LiveState
 from pbx112.domain.record import CallState
@@ -227,6 +227,23 @@ async def test_given_a_broken_link_when_a_queue_had_an_alarm_then_it_stays_until
     assert set(await bench.on(20)) == {"ami-down", "queue-nobody:112"}
     bench.live.state = board(member())
     assert await bench.on(1) == []
+
+
+async def test_given_another_configuration_when_queues_come_and_go_then_alarms_do_too(
+    engine: AsyncEngine,
+) -> None:
+    bench = Bench(engine)
+    bench.live.state = board(waiting=(caller(since=START - timedelta(seconds=70)),))
+    assert set(await bench.on(5)) == {"queue-nobody:112", "caller-waiting:112"}
+    other = replace(DEMO_CENTRE.queues[0], name="113")
+    operators = (replace(DEMO_CENTRE.operators[0], memberships=(Membership("113"),)),)
+    bench.configuration = replace(DEMO_CENTRE, queues=(other,), operators=operators, default_queue="113")
+    assert await bench.on(1) == []
+    assert await bench.on(70) == ["queue-nobody:113"]  # nobody is there, and nobody waits
+    (alarm,) = bench.alarms.current
+    assert alarm.level == "warning"
+    bench.live.state = replace(bench.live.state, queues=(replace(bench.live.state.queues[0], name="113"),))
+    assert set(await bench.on(3)) == {"queue-nobody:113", "caller-waiting:113"}
 
 
 async def test_given_a_rule_that_fails_when_it_is_asked_each_second_then_the_others_go_on_and_the_log_is_short(

@@ -187,7 +187,6 @@ def make_parts(engine: AsyncEngine | None = None, **changes: Any) -> ApiParts:
         started_at=NOW,
         desk=ConfigurationDesk(engine or nowhere(), FakeApplier(), FakeRunning(), node="node1", lang="en"),
         phone=no_phone,
-        demo=True,
     )
     return replace(parts, **changes)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from pbx112.domain.configuration import Strategy
+from pbx112.domain.configuration import Skill, Strategy, Widening
 from pbx112.domain.demo import DEMO_CENTRE, DRILL_ACCOUNT
 from pbx112.domain.live import LiveMember, LiveState
 from pbx112.domain.watch import (
@@ -89,6 +89,24 @@ def test_given_wrap_up_when_an_operator_hangs_up_then_he_is_free_after_it_only()
     looks.see(board(member(device=TALKING, in_call=True, call="n-9"), waiting=waiting), times=3)
     assert found(caller_not_offered, looks.see(board(member(), waiting=waiting), times=24)) == []
     assert found(caller_not_offered, looks.see(board(member(), waiting=waiting), times=6)) == UNSERVED
+
+
+def test_given_a_surge_when_an_operator_hangs_up_then_he_is_free_at_once() -> None:
+    queue = replace(DEMO_CENTRE.queues[0], wrapup_seconds=20)
+    looks = Looks(replace(DEMO_CENTRE, queues=(queue,), surge=True))
+    looks.see(board(member(device=TALKING, in_call=True, call="n-9"), waiting=(caller(),)))
+    assert found(caller_not_offered, looks.see(board(member(), waiting=(caller(),)), times=8)) == UNSERVED
+
+
+def test_given_a_skill_when_only_others_are_free_then_they_count_from_when_the_queue_widens_to_them() -> None:
+    queue = replace(DEMO_CENTRE.queues[0], skill="english", widening=(Widening(0, 5), Widening(20, 0)))
+    looks = Looks(replace(DEMO_CENTRE, queues=(queue,)))
+    waits = board(member(), waiting=(caller(since=NOON),))
+    assert found(caller_not_offered, looks.see(waits, times=24)) == []
+    assert found(caller_not_offered, looks.see(waits, times=4)) == UNSERVED
+    skilled = replace(DEMO_CENTRE.operators[0], skills=(Skill("english", 9),))
+    at_once = Looks(replace(DEMO_CENTRE, queues=(queue,), operators=(skilled,)))
+    assert found(caller_not_offered, at_once.see(waits, times=8)) == UNSERVED
 
 
 def test_given_a_service_that_has_just_started_when_his_last_call_is_told_then_the_wrap_up_counts() -> None:

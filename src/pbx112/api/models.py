@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from pbx112.domain.caller import CallerClass
-from pbx112.domain.configuration import AnswerMode, NumberFormat, Strategy
+from pbx112.domain.configuration import AnswerMode, NumberFormat, Strategy, Tier, Widening
 from pbx112.domain.live import OperatorState
 from pbx112.domain.record import CallState, HangupBy, Intake, OfferResult, Outcome
 from pbx112.services.annotation import Disposition
@@ -298,6 +298,11 @@ class Queue(_Shape):
     service_level_seconds: int
     silent_wait_seconds: int
     silent_repeats: int
+    skill: str | None
+    widening: list[Widening]
+    tiers: list[Tier]
+    missed_offers: int
+    comfort: str
     members: list[Member]
     waiting: list[Waiting]
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
 from pbx112.domain.configuration import Configuration
+from pbx112.domain.demo import is_demo
 from pbx112.services.alarms import Alarm
 from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
@@ -48,12 +49,16 @@ class ApiParts:
     started_at: datetime
     desk: ConfigurationDesk
     phone: Callable[[str, str], Awaitable[dict[str, str]]]
-    demo: bool = False
     nuisance_changed: Callable[[], None] = lambda: None
     ami_reconnects: Callable[[], int] = lambda: 0
     alarms: Callable[[], Sequence[Alarm]] = lambda: ()
     more_health: Callable[[], Sequence[PartHealth]] = lambda: ()
     gaps: Callable[[], list[dict[str, Any]]] = list
+
+    @property
+    def demo(self) -> bool:
+        """True while the demo centre's carriers stand, by what is applied now."""
+        return is_demo(self.configuration())
 
 
 def parts_of(connection: HTTPConnection) -> ApiParts:

@@ -22,7 +22,6 @@ from pbx112.bootstrap.configuring import LiveConfiguration, make_applier, phone_
 from pbx112.bootstrap.lost import LostCalls
 from pbx112.bootstrap.watch import Watch, make_alarms, make_watch
 from pbx112.bootstrap.web import WebDoor
-from pbx112.domain.demo import is_demo
 from pbx112.domain.errors import DatabaseUnavailable, Pbx112Error
 from pbx112.domain.live import LiveState
 from pbx112.host.secrets import Secrets, read_secrets
@@ -144,7 +143,6 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         started_at=datetime.now(UTC),
         desk=ConfigurationDesk(engine, applier, running, node=settings.node, lang=settings.lang),
         phone=phone_passwords(settings, engine),
-        demo=is_demo(calls.configuration),
         ami_reconnects=lambda: ami.counters.reconnects,
         alarms=lambda: alarms.current,
         more_health=lambda: (disks.health(),),

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pbx112.domain.configuration import Configuration, Queue, Strategy, Trunk
 from pbx112.domain.demo import DRILL_ACCOUNT
 from pbx112.domain.live import LiveMember, LiveQueue, LiveState
+from pbx112.domain.skills import rung_after
 from pbx112.domain.traffic import Traffic, expected, needed
 
 WORKING = frozenset({"not_inuse", "inuse", "busy", "ringing", "ringinuse", "onhold"})
@@ -132,21 +133,35 @@ def caller_not_offered(facts: Facts) -> list[Finding] | None:
         return None
     found = []
     for queue, live in live_queues(facts):
-        first = live.waiting[:1] if queue.strategy is Strategy.RINGALL else live.waiting  # it serves one at a time
-        waits = [facts.seen.unoffered[c.linkedid].since for c in first if c.linkedid in facts.seen.unoffered]
-        ready = [
-            (facts.seen.ready[queue.name, member.operator], member.operator)
-            for member in operators_in(live)
-            if (queue.name, member.operator) in facts.seen.ready
+        callers = live.waiting[:1] if queue.strategy is Strategy.RINGALL else live.waiting  # it serves one at a time
+        unserved = [
+            (max(facts.seen.unoffered[caller.linkedid].since, since), operator)
+            for caller in callers
+            if caller.linkedid in facts.seen.unoffered
+            for since, operator in _ready_for(facts, queue, live, caller.linkedid)
         ]
-        if not waits or not ready:
+        if not unserved:
             continue
-        since, operator = min(ready)
-        both = facts.seconds - max(min(waits), since)
+        since, operator = min(unserved)
+        both = facts.seconds - since
         if both > facts.limits.free_seconds + max(queue.retry_seconds - 1, 0):
             told = {"queue": queue.name, "operator": operator, "seconds": round(both)}
             found.append(Finding(f"queue-unserved:{queue.name}", "critical", "queue_unserved", told))
     return found
+
+
+def _ready_for(facts: Facts, queue: Queue, live: LiveQueue, linkedid: str) -> Iterable[tuple[float, str]]:
+    """Who could be rung for this caller, and since when: by his skill it may be later than he was free."""
+    waits = facts.seen.waiting.get(linkedid)
+    for member in operators_in(live):
+        ready = facts.seen.ready.get((queue.name, member.operator))
+        if ready is None:
+            continue
+        operator = facts.configuration.operator(member.operator)
+        if waits is not None and queue.skill is not None and operator is not None:
+            ready = max(ready, waits.since + rung_after(queue, operator))
+        if ready <= facts.seconds:
+            yield ready, member.operator
 
 
 def nobody_in_queue(facts: Facts) -> list[Finding] | None:

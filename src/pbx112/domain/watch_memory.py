@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from pbx112.domain.configuration import Queue
+from pbx112.domain.doing import wrap_up_of
 from pbx112.domain.live import LiveMember, LiveQueue, LiveWaiting
 from pbx112.domain.watch import RECORDS_LATE_MS, WORKING, Facts, Seen, Waits, knows_board, live_queues, operators_in
 
@@ -93,7 +94,8 @@ def _is_free(member: LiveMember) -> bool:
 
 def _ready_at(facts: Facts, queue: Queue, member: LiveMember, talked: dict[str, float]) -> float:
     """When a member who has just been seen free can be rung: after his wrap-up."""
-    wrap_up = queue.wrapup_seconds + _WHOLE_SECOND if queue.wrapup_seconds else 0.0
+    seconds = wrap_up_of(queue.name, facts.configuration).total_seconds()
+    wrap_up = seconds + _WHOLE_SECOND if seconds else 0.0
     ends = [facts.seconds]
     if member.operator in talked:
         ends.append(talked[member.operator] + wrap_up)
