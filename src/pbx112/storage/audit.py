@@ -34,7 +34,8 @@ async def list_audit(conn: AsyncConnection, limit: int = 100, *, before_id: int 
     if before_id is not None:
         rows = rows.where(audit.c.id < before_id)
     found = (await conn.execute(rows.order_by(audit.c.id.desc()).limit(limit))).mappings()
-    return [{**row, "hash": row["hash"].hex() if row["hash"] is not None else None} for row in found]
+    # Plain keys: SQLAlchemy's own kind of text is none to the JSON writer.
+    return [{str(name): _hex(value) if name == "hash" else value for name, value in row.items()} for row in found]
 
 
 async def chain_head(conn: AsyncConnection) -> tuple[int, bytes] | None:
@@ -75,6 +76,10 @@ async def unchained(conn: AsyncConnection, *, after: int | None, limit: int) -> 
     if after is not None:
         rows = rows.where(audit.c.id > after)
     return [_entry(row) for row in (await conn.execute(rows)).all()]
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else value.hex()
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -96,7 +96,8 @@ async def _change(conn: AsyncConnection, name: str, **values: object) -> None:
 
 
 def _epoch_now() -> ColumnElement[int]:
-    return sql_cast(func.floor(func.extract("epoch", func.clock_timestamp())), BigInteger)
+    # Microseconds: several changes fit into a second, and none may give a number that was used before.
+    return sql_cast(func.floor(func.extract("epoch", func.clock_timestamp()) * 1_000_000), BigInteger)
 
 
 def _next_epoch() -> ColumnElement[int]:
