@@ -17,6 +17,7 @@ from pbx112.domain.configuration import Configuration
 from pbx112.domain.errors import ApplyFailed, ConfigurationInvalid, Pbx112Error
 from pbx112.pbx.layout import write_file
 from pbx112.pbx.read_back import changed_endpoints, differences
+from pbx112.pbx.rendered import included
 from pbx112.services.ports import Reloader, Rendering
 
 log = structlog.get_logger(__name__)
@@ -58,14 +59,14 @@ class Applier:
     async def plan(self, configuration: Configuration) -> Rendering:
         """What applying it would change. Raises ConfigurationInvalid."""
         files = await asyncio.to_thread(self._render, configuration)
-        return _rendering(await asyncio.to_thread(self._changed, files))
+        return _checked(await asyncio.to_thread(self._changed, files), files)
 
     async def apply(self, configuration: Configuration, tell: Callable[[str], None]) -> Rendering:
         """Write, reload, read back. Raises ConfigurationInvalid, ApplyFailed, or what Reloader raises."""
         async with self._one:
             files = await asyncio.to_thread(self._render, configuration)
             before = await asyncio.to_thread(self._changed, files)
-            rendering = _rendering(before)
+            rendering = _checked(before, files)
             if not before:
                 return rendering
             async with self._session() as asterisk:
@@ -150,20 +151,21 @@ class Applier:
                 write_file(self._etc / name, text)
 
 
-def _rendering(changed: Iterable[str]) -> Rendering:
+def _checked(changed: Iterable[str], files: Mapping[str, str]) -> Rendering:
     """Raises ConfigurationInvalid for a file that only a start of Asterisk reads: no configuration changes one."""
-    names = set(changed)
-    fixed = {name for name in names if name not in _MODULES and name not in _DIALPLAN}
+    fixed = set(changed) - _MODULES.keys() - included(files)
     if fixed:
         raise ConfigurationInvalid(
             f"{', '.join(sorted(fixed))} would change, which Asterisk reads at its start only: another version of "
             "pbx112 wrote it. Restart pbx112 at a quiet hour (systemctl restart pbx112-prepare pbx112-asterisk)."
         )
+    return _rendering(changed)
+
+
+def _rendering(changed: Iterable[str]) -> Rendering:
+    """What reads these files; one without a module of its own is a part of the dialplan."""
+    names = set(changed)
     wanted = {_MODULES.get(name, "pbx_config.so") for name in names}
     return Rendering(
         tuple(sorted(names)), tuple(module for module in dict.fromkeys(_MODULES.values()) if module in wanted)
     )
-
-
-_DIALPLAN = frozenset({"trunk.conf", "intake.conf", "queue.conf", "operator.conf", "silent.conf", "callback.conf"})
-"""What extensions.conf includes."""

@@ -70,6 +70,12 @@ def dialplan(files: Mapping[str, str]) -> dict[Step, tuple[str, str]]:
     return found
 
 
+def included(files: Mapping[str, str]) -> set[str]:
+    """The files that extensions.conf includes."""
+    found = (_INCLUDE.match(line) for line in _lines(files.get("extensions.conf", "")))
+    return {include[1] for include in found if include is not None}
+
+
 def _included(files: Mapping[str, str], name: str) -> Iterator[str]:
     for line in _lines(files[name]):
         include = _INCLUDE.match(line)
