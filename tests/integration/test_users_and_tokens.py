@@ -268,7 +268,7 @@ async def test_given_a_database_that_goes_away_then_the_last_copy_counts(people:
     await asyncio.sleep(0.1)
     try:
         assert not running.done()
-        assert book.standing("sari", users[0].token_epoch, Role.ADMIN, None).role is Role.OPERATOR
+        assert book.standing("sari", users[-1].token_epoch, Role.ADMIN, None).role is Role.OPERATOR
         assert book.program(made.text).name == "wallboard"
         with pytest.raises(NotAuthenticated, match="does not exist"):
             book.standing("boss", users[0].token_epoch, Role.SUPERVISOR, None)
