@@ -161,6 +161,36 @@ async def test_given_a_full_disk_under_everything_when_112_is_called_then_it_rin
         await assert_whole_but_for_a_gap(centre, state, database_too=True)
 
 
+async def test_given_a_disk_that_was_full_only_while_the_service_was_away_when_it_is_back_then_the_gap_is_said(
+    tmp_path: Path,
+) -> None:
+    """The disk has room before and after, and nobody looked in between."""
+    journal = tmp_path / "state" / "asterisk" / "log" / "cel-custom"
+    async with small_disk(journal, "256k"), running_centre(tmp_path, worker=WORKER, PBX112_LANG="en") as centre:
+        service = centre.child("pbx112", "serve")
+        async with Softphone.start("127.0.0.2", user=NUMBER) as caller, Softphone.start("127.0.0.1") as operator:
+            await centre.log_in(operator, "op1")
+            await centre.record(await talk(centre, caller, operator))
+            service.suspend()
+            try:
+                with filled(journal):
+                    # The last block of the journal takes some lines yet.
+                    in_the_gap = [await talk(centre, caller, operator) for _ in range(2)]
+                    full_at = datetime.now(UTC)
+                    in_the_gap.append(await talk(centre, caller, operator))
+                    freed_at = datetime.now(UTC)
+            finally:
+                service.resume()
+            after = await talk(centre, caller, operator)
+            whole = await centre.record(after, deadline_s=10)
+        assert whole["outcome"] == "answered"
+        await assert_gap_over(centre, full_at, freed_at)
+        reasons = [gap["reason"] for gap in (await centre.get("/v1/gaps"))["items"]]
+        assert any("Asterisk counted" in reason for reason in reasons), reasons
+        calls = await assert_all_ended(centre)
+        assert len([call for call in calls if call["sip_call_id"] in in_the_gap]) < 3, "the disk was not full"
+
+
 async def test_given_calls_while_the_journal_is_renamed_when_read_then_every_record_is_whole(
     tmp_path: Path,
 ) -> None:

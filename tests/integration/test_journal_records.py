@@ -24,7 +24,7 @@ from pbx112.storage.engine import transaction
 from pbx112.storage.listen import MISSED, listening
 from pbx112.storage.tables import CALLS_CHANNEL
 from tests.integration.conftest import Database, as_owner
-from tests.support.journal import Script, append, events_of
+from tests.support.journal import Script, append, events_of, numbered
 from tests.support.recorded import NODE, assert_recorded, count, drained, interleaved, rows, running, until
 
 
@@ -82,7 +82,7 @@ async def test_given_calls_open_when_asterisk_boots_again_then_they_are_lost_and
     talk = [*open_call.arrives(), *open_call.queues(), *open_call.rings(0.1), *open_call.talks(1, 5)[:3]]
     boot = events_of(newer.arrives())[0].at - timedelta(seconds=10)
     async with running(engine, journal) as reader:
-        append(journal, [*talk, *ended.abandoned_call(), *newer.arrives(), *still_up.arrives()])
+        append(journal, numbered([*talk, *ended.abandoned_call(), *newer.arrives(), *still_up.arrives()]))
         await until(engine, "SELECT count(*) FROM calls", lambda found: found == [(4,)])
         lost = await mark_lost(engine, NODE, booted_at=boot, alive={still_up.linked})
         assert lost == [call_id(NODE, open_call.linked)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,6 +158,23 @@ class Script:
             *self.gives_up_ringing(3.0),
             *self.ends(3.001, cause=0),
         ]
+
+
+def numbered(lines: Iterable[str], *, first: int = 0) -> list[str]:
+    """The lines, in their order, with channels numbered as Asterisk does: each that begins has the next number."""
+    numbers = itertools.count(first)
+    names: dict[str, str] = {}
+
+    def name(found: re.Match[str]) -> str:
+        return names.get(found[0], found[0])
+
+    written = []
+    for text in lines:
+        channel = text.split('","', 9)[8]
+        if text.startswith('"CHAN_START"'):
+            names[channel] = f"{channel.rpartition('-')[0]}-{next(numbers):08x}"
+        written.append(re.sub(r'PJSIP/[^",]+-[0-9a-f]{8}', name, text))
+    return written
 
 
 def events_of(data: bytes | str | Iterable[str]) -> list[JournalEvent]:

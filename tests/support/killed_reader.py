@@ -36,7 +36,7 @@ def main(url: str, journal: Path, seed: int, kills: int) -> None:
     # Without these every kill would fall into the same second of waiting.
     reader._QUIET_SECONDS = 0.02
     reader._LOOK_SECONDS = 0.005
-    rotate._LOOK_SECONDS = 0.01
+    rotate._LOOK_SECONDS = 0.03
     rotate._DELETE_EVERY_SECONDS = 0.05
     chance = random.Random(seed)
     for _ in range(kills):

@@ -17,7 +17,7 @@ from pbx112.domain.errors import DatabaseUnavailable
 from pbx112.journal.reader import JournalReader
 from pbx112.storage.calls import folded_calls, keys_of, public
 from pbx112.storage.engine import reading
-from tests.support.journal import Script, events_of
+from tests.support.journal import Script, events_of, numbered
 
 NODE = "node1"
 
@@ -76,7 +76,7 @@ def interleaved(calls: int, *, every: float = 0.3) -> list[str]:
     """Lines of so many calls, as a busy centre's journal has them."""
     scripts = [Script(n, start=n * every) for n in range(1, calls + 1)]
     lines = [text for s in scripts for text in (s.answered_call() if s.number % 3 else s.abandoned_call())]
-    return sorted(lines, key=lambda text: text.split('","', 2)[1])
+    return numbered(sorted(lines, key=lambda text: text.split('","', 2)[1]))
 
 
 async def assert_recorded(engine: AsyncEngine, lines: list[str]) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pbx112.domain.channels import count_channels
 from pbx112.domain.errors import DatabaseUnavailable
-from pbx112.journal.batch import Batch, find_tears, make_batch
+from pbx112.journal.batch import Batch, make_batch
 from pbx112.journal.health import Health, JournalLag
+from pbx112.journal.lost_lines import count_into, note_missing, note_tears
 from pbx112.journal.split import split
 from pbx112.journal.tail import JournalFile, OpenFile, base_id, first_after, is_boundary, list_files, renewed
 from pbx112.services.records import CallMemory, record_batch
@@ -36,6 +38,9 @@ has begun the next file has closed this one. The second is for writers of anothe
 
 _LOOK_SECONDS = 0.1
 """Between two looks into a folder that had nothing to read."""
+
+_SETTLED_SECONDS = 5.0
+"""After so long without a line, lines that were written in another order are all there."""
 
 _BACKOFF_SECONDS = (0.1, 2.0)
 
@@ -155,7 +160,7 @@ class JournalReader:
             if await self._read_on(at_end=False):
                 return True
             self._torn_size = size
-        return await self._finish_file()
+        return await self._finish_file() or await self._settle_channels()
 
     async def _read_on(self, *, at_end: bool) -> bool:
         """Commit the next batch of the open file; False when it holds no whole line."""
@@ -193,23 +198,40 @@ class JournalReader:
     async def _commit(self, batch: Batch, offset: int) -> None:
         assert self._held is not None and self._file is not None  # noqa: S101
         held = self._held
-        moved = replace(held, offset=offset, turn=held.turn + 1)
+        channels, missing = count_channels(held.channels, (row.event for row in batch.rows))
+        moved = replace(held, offset=offset, turn=held.turn + 1, channels=channels)
         if batch.rows:
             moved = replace(moved, last_at=batch.rows[-1].event.at)
         async with transaction(self._engine) as conn:
             await self._lock(conn, held)
             await record_batch(conn, self._node, batch.rows, self._memory)
             await insert_dead_letters(conn, self._node, batch.letters)
-            await self._note_tears(conn, batch, held)
+            said = await note_tears(conn, self._node, batch, held.last_at)
+            said += await note_missing(conn, self._node, missing)
             await move_position(conn, self._node, moved)
         self._held = self._shown = moved
+        self._tell(said)
 
-    async def _note_tears(self, conn: AsyncConnection, batch: Batch, held: Position) -> None:
-        for tear in find_tears(batch):
-            since, until = tear.since or held.last_at, tear.until or datetime.now(UTC)
-            what = f"A line was torn at byte {tear.offset} of {batch.file_name}: the disk was full, or a writer died."
-            await insert_gap(conn, self._node, since=since, until=until, reason=what)
-            self._health.gap(f"{what} Lines beside it may be lost; see journal_gaps.")
+    async def _settle_channels(self) -> bool:
+        """Nothing was written for a while: what the journal does not show of Asterisk's channels does not come."""
+        held = self._held
+        if held is None or held.channels is None or not held.channels.waiting:
+            return False
+        if time.monotonic() - self._grew_at < _SETTLED_SECONDS:
+            return False
+        moved = replace(held, turn=held.turn + 1, channels=replace(held.channels, waiting=()))
+        async with transaction(self._engine) as conn:
+            await self._lock(conn, held)
+            said = await note_missing(conn, self._node, held.channels.waiting)
+            await move_position(conn, self._node, moved)
+        self._held = self._shown = moved
+        self._tell(said)
+        return True
+
+    def _tell(self, gaps: list[str]) -> None:
+        for what in gaps:
+            self._health.gap(f"{what} Lines may be lost; see journal_gaps.")
+            log.error("The journal has a gap.", reason=what, node=self._node)
 
     async def _lock(self, conn: AsyncConnection, held: Position) -> None:
         if (await lock_position(conn, self._node)).turn != held.turn:
@@ -275,9 +297,11 @@ class JournalReader:
         assert held is not None  # noqa: S101
         self._start(file, file_id, offset=offset)
         until = datetime.fromtimestamp(file.first_at, UTC) if offset == 0 else datetime.now(UTC)
-        moved = replace(self._held or held, turn=held.turn + 1)
+        # The channels of the gap are not looked for a second time.
+        moved = replace(self._held or held, turn=held.turn + 1, channels=None)
         async with transaction(self._engine) as conn:
             await self._lock(conn, held)
+            await note_missing(conn, self._node, held.channels.waiting if held.channels is not None else ())
             await insert_gap(conn, self._node, since=held.last_at, until=until, reason=what)
             await move_position(conn, self._node, moved)
         self._held = self._shown = moved
@@ -302,7 +326,11 @@ class JournalReader:
         assert self._held is not None  # noqa: S101
         self._close()
         self._file = OpenFile(file, file_id)
-        self._held = replace(self._held, file_id=file_id, name=file.path.name, inode=file.inode, offset=offset)
+        held = self._held
+        channels = held.channels if file_id == held.file_id else count_into(held, file.first_at)
+        self._held = replace(
+            held, file_id=file_id, name=file.path.name, inode=file.inode, offset=offset, channels=channels
+        )
         self._told_gone = False
 
     def _live_inode(self) -> int | None:

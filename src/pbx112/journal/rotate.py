@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pbx112.domain.errors import DatabaseUnavailable
+from pbx112.journal.seen import forget, look, note_gone
 from pbx112.journal.split import split
 from pbx112.journal.tail import JournalFile, base_id, list_files, renewed
 from pbx112.storage.engine import reading
@@ -100,7 +101,7 @@ async def is_committed(conn: AsyncConnection, node: str, file: JournalFile) -> b
 
 
 class JournalKeeper:
-    """Renames and deletes in its own time, beside the reader; faults are logged and tried again."""
+    """Renames, remembers and deletes in its own time, beside the reader; faults are logged and tried again."""
 
     def __init__(self, engine: AsyncEngine, *, node: str, path: Path, rules: KeepRules) -> None:
         self._engine = engine
@@ -124,6 +125,14 @@ class JournalKeeper:
 
     async def _step(self) -> None:
         await asyncio.to_thread(rotate, self._path, self._rules)
-        if time.monotonic() >= self._delete_at:
-            await delete_old(self._engine, self._node, self._path, self._rules)
-            self._delete_at = time.monotonic() + _DELETE_EVERY_SECONDS
+        try:
+            gone = await asyncio.to_thread(look, self._path)
+            if gone:
+                settled = await note_gone(self._engine, self._node, gone)
+                if settled:
+                    await asyncio.to_thread(forget, self._path, settled)
+        finally:
+            # Also when the list could not be written: that the disk is full is a reason to delete, not to wait.
+            if time.monotonic() >= self._delete_at:
+                await delete_old(self._engine, self._node, self._path, self._rules)
+                self._delete_at = time.monotonic() + _DELETE_EVERY_SECONDS

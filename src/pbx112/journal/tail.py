@@ -22,13 +22,17 @@ _FIRST_TIME = re.compile(rb'^"[^"]*","([0-9]{1,12}\.[0-9]{1,6})"')
 
 @dataclass(frozen=True, slots=True)
 class JournalFile:
-    """A file of the journal, as found; `live` is the one that Asterisk appends to. `size` is in bytes."""
+    """A file of the journal, as found; `live` is the one that Asterisk appends to.
+
+    `size` is in bytes; `first_at` and `written_at`, of its first event and of the last write to it, are Unix times.
+    """
 
     path: Path
     file_id: str
     inode: int
     size: int
     first_at: float
+    written_at: float
     live: bool
 
 
@@ -110,7 +114,7 @@ def _look(path: Path, *, live: bool) -> JournalFile | None:
         return None
     found = _FIRST_TIME.match(head)
     first_at = float(found.group(1)) if found is not None else status.st_mtime
-    return JournalFile(path, _identity(head), status.st_ino, status.st_size, first_at, live)
+    return JournalFile(path, _identity(head), status.st_ino, status.st_size, first_at, status.st_mtime, live)
 
 
 def _identity(head: bytes) -> str:

@@ -181,6 +181,13 @@ async def insert_gap(
     await conn.execute(insert(journal_gaps).values({"node": node, "from": since, "until": until, "reason": reason}))
 
 
+async def is_gap_noted(conn: AsyncConnection, node: str, *, since: datetime | None, reason: str) -> bool:
+    """True when there is this gap already: for what may be found a second time after a kill."""
+    table = journal_gaps.c
+    same = (table.node == node, table["from"].is_not_distinct_from(since), table.reason == reason)
+    return (await conn.execute(select(table.id).where(*same).limit(1))).first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A time in which journal lines may be missing; `since` or `until` None: not known how far."""

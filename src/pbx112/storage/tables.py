@@ -212,6 +212,9 @@ journal_position = Table(
     # Grows with every transaction that adds events of this node, whoever made it: a reader whose memory has another
     # number was overtaken and loads everything again.
     Column("turn", BigInteger, nullable=False, server_default="0"),
+    # How far Asterisk's channels are counted, and the place up to which that is so: code that does not know this column
+    # moves the place alone, and what stands here is then of no worth.
+    Column("channels", JSONB(none_as_null=True)),
     _now("updated"),
 )
 
