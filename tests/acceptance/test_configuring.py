@@ -151,14 +151,14 @@ async def test_given_callers_who_wait_and_talk_when_edits_are_applied_and_rolled
         assert records[0]["hangup_by"] == "caller"
 
 
-async def until_waiting(centre: Centre, count: int) -> None:
+async def until_waiting(centre: Centre, count: int, deadline_s: float = 5) -> None:
     """Wait until so many callers wait in the queue 112."""
 
     async def there() -> bool | None:
         queue = await centre.get("/v1/queues/112")
         return True if len(queue["waiting"]) == count else None
 
-    await until(there, 5, f"{count} callers wait")
+    await until(there, deadline_s, f"{count} callers wait")
 
 
 async def edited(desk: Desk, dice: random.Random) -> None:
