@@ -70,6 +70,7 @@ def story(record: CallRecord) -> tuple[object, ...]:
         record.hangup_cause,
         [(offer.operator, offer.result) for offer in record.offers],
         [check.digits for check in record.silent_checks],
+        [(step.kind, step.target) for step in record.overflows],
         len(times(record)),
     )
 
@@ -78,6 +79,7 @@ def assert_sound(record: CallRecord, told: str) -> None:
     assert times(record) == sorted(times(record)), told
     assert all(duration >= 0 for duration in durations(record)), told
     inside = [offer.at for offer in record.offers] + [check.at for check in record.silent_checks]
+    inside += [step.at for step in record.overflows]
     assert all(at >= record.received_at for at in inside), told
     if record.ended_at is not None:
         assert all(at <= record.ended_at for at in inside), told

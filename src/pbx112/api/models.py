@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from pbx112.domain.caller import CallerClass
-from pbx112.domain.configuration import AnswerMode, NumberFormat, Strategy, Tier, Widening
+from pbx112.domain.configuration import AnswerMode, NumberFormat, Strategy, Tier, TierKind, Widening
 from pbx112.domain.live import OperatorState
 from pbx112.domain.record import CallState, HangupBy, Intake, OfferResult, Outcome
 from pbx112.services.annotation import Disposition
@@ -86,6 +86,14 @@ class SilentCheck(_Shape):
     digits: str | None
 
 
+class Overflow(_Shape):
+    """A step of the overflow chain that the caller came to; `target` is the next queue, or the number called."""
+
+    at: datetime
+    kind: TierKind
+    target: str | None
+
+
 class Related(_Shape):
     """Another call of this caller. `same_pseudo_number` and `same_claimed_number` are hints only."""
 
@@ -126,6 +134,7 @@ class Call(_Shape):
     marks: Marks
     reordered: Reordered | None
     silent_checks: list[SilentCheck]
+    overflows: list[Overflow]
     callback_of: UUID | None
     category: str | None
     notes: str | None

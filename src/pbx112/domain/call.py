@@ -8,6 +8,7 @@ from typing import Any
 from pbx112.domain import events as kinds
 from pbx112.domain.addresses import UNREADABLE
 from pbx112.domain.caller import Caller, CallerClass, SipIdentity, classify
+from pbx112.domain.configuration import TierKind
 from pbx112.domain.events import TRUNK_CONTEXT, JournalEvent, in_order
 from pbx112.domain.legs import (
     PHONE_CHANNEL,
@@ -29,6 +30,7 @@ from pbx112.domain.record import (
     Intake,
     OfferResult,
     Outcome,
+    Overflow,
     Reordered,
     SilentCheck,
     call_id,
@@ -79,6 +81,8 @@ class _Folding(Course):
     headers_by: str = ""
     reordered: Reordered | None = None
     silent_checks: list[SilentCheck] = field(default_factory=list)
+    overflows: list[Overflow] = field(default_factory=list)
+    answered_outside: bool = False
     caller: Caller | None = None
     intake: Intake = Intake.NONE
     sip_call_id: str | None = None
@@ -123,7 +127,8 @@ class _Folding(Course):
             marks=read_marks(self.headers),
             reordered=self.reordered,
             silent_checks=tuple(self.silent_checks),
-            offers=tuple(leg.offer(self.ended_at) for leg in self.legs.values()),
+            overflows=tuple(self.overflows),
+            offers=tuple(leg.offer(self.ended_at) for leg in self.legs.values() if not leg.outside),
         )
 
     def _unrouted_caller(self) -> Caller:
@@ -147,7 +152,7 @@ class _Folding(Course):
         if self.lost:
             return Outcome.LOST
         if self.answered_at is not None:
-            return Outcome.ANSWERED
+            return Outcome.OVERFLOWED_OUT if self.answered_outside else Outcome.ANSWERED
         return Outcome.ABANDONED if self._hangup_by() is HangupBy.CALLER else Outcome.FAILED
 
     def _hangup_by(self) -> HangupBy | None:
@@ -157,7 +162,7 @@ class _Folding(Course):
             return HangupBy.SYSTEM
         if self.hangup_source == self.caller_channel:
             return HangupBy.CALLER
-        if any(leg.channel == self.hangup_source for leg in self.legs.values()):
+        if any(leg.channel == self.hangup_source and not leg.outside for leg in self.legs.values()):
             return HangupBy.OPERATOR
         return HangupBy.SYSTEM
 
@@ -248,6 +253,13 @@ def _silent_checked(call: _Folding, event: JournalEvent) -> None:
         call.silent_checks[-1] = replace(call.silent_checks[-1], digits=text_of(event.extra, "digits") or None)
 
 
+def _overflowed(call: _Folding, event: JournalEvent) -> None:
+    """A step of the overflow chain begins; what comes of it, other lines tell."""
+    kind = text_of(event.extra, "kind")
+    if kind in set(TierKind):
+        call.overflows.append(Overflow(event.at, TierKind(kind), text_of(event.extra, "target") or None))
+
+
 def _queue_joined(call: _Folding, event: JournalEvent) -> None:
     call.queue = text_of(event.extra, "queue") or call.queue
     priority = event.extra.get("priority")
@@ -271,11 +283,12 @@ def _answered(call: _Folding, event: JournalEvent) -> None:
 def _bridge_entered(call: _Folding, event: JournalEvent) -> None:
     members = call.bridges.setdefault(str(event.extra.get("bridge_id", "")), {})
     members[event.unique_id] = None
-    operator = next((call.legs[member] for member in members if member in call.legs), None)
-    if operator is None or call.linkedid not in members or call.talking_since is not None:
+    other = next((call.legs[member] for member in members if member in call.legs), None)
+    if other is None or call.linkedid not in members or call.talking_since is not None:
         return
     call.begin_talking(event.at)
-    call.operator = operator.operator
+    call.answered_outside = other.outside
+    call.operator = None if other.outside else other.operator
 
 
 def _bridge_left(call: _Folding, event: JournalEvent) -> None:
@@ -313,5 +326,6 @@ _STEPS: dict[str, Callable[[_Folding, JournalEvent], None]] = {
     kinds.INTAKE: _taken_in,
     kinds.QUEUE_JOIN: _queue_joined,
     kinds.SILENT: _silent_checked,
+    kinds.OVERFLOW: _overflowed,
     kinds.LOST: pbx_died,
 }

@@ -12,13 +12,16 @@ from pbx112.domain.record import Offer, OfferResult
 PHONE_CHANNEL = re.compile(r"^PJSIP/(?P<account>[^/@]+)-[0-9a-f]{8}$")
 """A phone's channel is named for its account."""
 
+OUTSIDE = ".out"
+"""Behind a trunk's name, in the name of a channel that calls a number outside for a caller: see pjsip.conf."""
+
 _BUSY_CAUSES = frozenset({17, 21})  # Q.850: user busy, call rejected
 _NO_ANSWER_CAUSES = frozenset({0, 16, 18, 19, 26, 127})  # the ring ended on our side, or nobody lifted
 
 
 @dataclass(slots=True)
 class Leg:
-    """An operator's phone that was rung for this call."""
+    """An operator's phone that was rung for this call, or a number outside that was called for it."""
 
     operator: str
     channel: str
@@ -26,6 +29,11 @@ class Leg:
     answered_at: datetime | None = None
     result: OfferResult | None = None
     ended_at: datetime | None = None
+
+    @property
+    def outside(self) -> bool:
+        """True for a number outside. No account has a dot in its name."""
+        return self.operator.endswith(OUTSIDE)
 
     def offer(self, call_ended_at: datetime | None) -> Offer:
         """The ringing as it stands; no phone rings on for a call that has ended, whatever lines are missing."""

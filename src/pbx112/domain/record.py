@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pbx112.domain.caller import Caller
+from pbx112.domain.configuration import TierKind
 from pbx112.domain.location import Location
 from pbx112.domain.marks import Marks
 
@@ -23,7 +24,10 @@ class CallState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a call ended; exactly one for every call that has ended."""
+    """How a call ended; exactly one for every call that has ended.
+
+    `overflowed_out`: a number outside (a neighbour centre) answered it, no operator.
+    """
 
     ANSWERED = "answered"
     ABANDONED = "abandoned"
@@ -91,6 +95,18 @@ class SilentCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Overflow:
+    """A step of his queue's overflow chain that a caller came to.
+
+    `target` is the next queue or the number that was called, None for the other kinds.
+    """
+
+    at: datetime
+    kind: TierKind
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call, as far as the journal tells. Times are UTC; durations are whole milliseconds."""
 
@@ -122,6 +138,7 @@ class CallRecord:
     marks: Marks = field(default_factory=Marks)
     reordered: Reordered | None = None
     silent_checks: tuple[SilentCheck, ...] = ()
+    overflows: tuple[Overflow, ...] = ()
     callback_of: uuid.UUID | None = None
 
 

@@ -22,6 +22,7 @@ DOTTED_FIELDS: Mapping[str, tuple[str, ...]] = {
     kinds.ARRIVAL: ("sip_call_id", "trunk", "flags", "asserted", "from", "contact"),
     kinds.QUEUE_JOIN: ("queue", "priority", "stage"),
     kinds.QUEUE_LEAVE: ("queue", "status"),
+    kinds.OVERFLOW: ("queue", "kind", "target"),
     kinds.OPERATOR: ("operator", "action", "queue", "reason"),
     kinds.SILENT: ("step", "digits"),
     kinds.CALLBACK: ("trunk", "number"),

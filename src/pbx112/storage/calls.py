@@ -32,7 +32,8 @@ _OF_CALLER = tuple(field.name for field in fields(Caller) if field.name != "call
 _OF_OFFER = tuple(field.name for field in fields(Offer))
 _OF_LOCATION = tuple(field.name for field in fields(Location))
 _OF_MARKS = tuple(field.name for field in fields(Marks))
-_SHAPED = ("caller", "offers", "location", "marks", "reordered", "silent_checks")
+_SHAPED = ("caller", "offers", "location", "marks", "reordered", "silent_checks", "overflows")
+_WITH_TIMES = ("offers", "silent_checks", "overflows")
 _PLAIN = tuple(name for name in _FOLDED if name not in _SHAPED)
 
 # Only a record that really changed is written: most journal lines change nothing that a record shows.
@@ -70,6 +71,7 @@ def public(record: CallRecord) -> dict[str, Any]:
         "marks": marks,
         "reordered": None if record.reordered is None else asdict(record.reordered),
         "silent_checks": [{"at": check.at, "digits": check.digits} for check in record.silent_checks],
+        "overflows": [{"at": step.at, "kind": step.kind, "target": step.target} for step in record.overflows],
     }
 
 
@@ -97,7 +99,7 @@ def _row(record: CallRecord) -> dict[str, Any]:
 
 def _folded(row: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
     """The same as `public`, from the table."""
-    return {name: row[name] for name in _FOLDED} | {name: _timed(row[name]) for name in ("offers", "silent_checks")}
+    return {name: row[name] for name in _FOLDED} | {name: _timed(row[name]) for name in _WITH_TIMES}
 
 
 def _timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -113,6 +113,7 @@ calls = Table(
     Column("marks", JSONB, nullable=False, server_default=text(_NO_MARKS)),
     Column("reordered", JSONB(none_as_null=True)),
     Column("silent_checks", JSONB, nullable=False, server_default="[]"),
+    Column("overflows", JSONB, nullable=False, server_default="[]"),
     Column("callback_of", Uuid),
     # By these a caller is known again; `domain/caller.py` says what they hold.
     Column("number_key", Text),
