@@ -22,7 +22,7 @@ from pbx112.host.postgres_cluster import PORT
 from pbx112.host.process import supervise
 from tests.faults.oracle import Row, rows_since
 from tests.faults.proxy import GONE, HOST, FaultProxy, proxying, tcp, unix
-from tests.support.centre import Centre, running_centre
+from tests.support.centre import NO_TLS, Centre, running_centre
 
 WORKER = 4
 _FIRST_PORT = 29_500
@@ -57,7 +57,7 @@ class Rig:
         began = time.monotonic()
         said = "no answer"
         url = f"http://{self.centre.settings.http_bind}/v1/health/ready"
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=5) as client:
             while time.monotonic() - began < deadline_s:
                 with contextlib.suppress(httpx.TransportError):
                     answer = await client.get(url)

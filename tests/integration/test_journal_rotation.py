@@ -65,8 +65,9 @@ async def writing(journal: Path, lines: list[str], pause_s: float) -> AsyncItera
 
 
 async def test_given_kill_9_at_any_moment_of_reading_and_rotating_when_read_to_the_end_then_each_line_counts_once(
-    engine: AsyncEngine, database: Database, journal: Path, seed: int
+    engine: AsyncEngine, database: Database, journal: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reader_module, "_LOOK_SECONDS", 0.001)  # or each of hundreds of files takes a tenth of a second
     lines = interleaved(15 * KILLS // 10)
     async with writing(journal, lines, 0.08 * KILLS / len(lines)):
         arguments = [database.service_url, str(journal), str(seed), str(KILLS)]
