@@ -241,6 +241,32 @@ async def test_given_a_pause_on_its_way_when_he_answers_or_the_others_go_then_it
     assert bench.told == []
 
 
+async def test_given_a_pause_for_missed_offers_when_his_colleagues_leave_then_his_phone_rings_again(
+    engine: AsyncEngine,
+) -> None:
+    bench = Bench(engine, {"112": ["op1", "op2", "op3"]})
+    await bench.miss("op1", times=3)
+    await bench.miss("op2", times=3)
+    bench.device("op3", "inuse")
+    await bench.service.look()
+    paused = [*PAUSED_OP1, ("op2", True, "missed")]
+    assert bench.line.commands == paused  # op3 can be rung after his talk
+    bench.device("op2", "unavailable")
+    bench.line.tell(MemberLeft("112", "op3"))
+    await bench.service.look()
+    assert bench.line.commands == [*paused, ("op1", False, "")]  # op2's phone does not work
+    assert bench.told == [("missed-offers:op2", "warning")]
+
+
+async def test_given_a_ring_in_progress_when_he_is_paused_and_takes_it_then_he_is_back(engine: AsyncEngine) -> None:
+    bench = Bench(engine, {"112": ["op1", "op2"]})
+    await bench.miss("op1", times=3)
+    bench.line.tell(OperatorAnswered("op1", "c-x"))
+    await bench.service.look()
+    assert bench.line.commands == [*PAUSED_OP1, ("op1", False, "")]
+    assert bench.told == []
+
+
 async def test_given_an_operator_who_paused_himself_when_his_offers_are_judged_then_his_own_reason_stays(
     engine: AsyncEngine,
 ) -> None:
@@ -258,7 +284,7 @@ async def test_given_a_start_of_the_service_when_somebody_is_paused_for_it_then_
     bench = Bench(engine, {"112": ["op1", "op2"]})
     bench.line.tell(*bench.line.paused("op1", "missed"))
     await bench.service.look()
-    assert bench.told == [("missed-offers:op1", "warning")]
+    assert (bench.line.commands, bench.told) == ([], [("missed-offers:op1", "warning")])
     bench.line.state = replace(bench.line.state, connected=False, queues=())
     await bench.service.look()
     assert bench.told == [("missed-offers:op1", "warning")]  # nothing is known of him now

@@ -170,6 +170,22 @@ async def running(bench: Bench, publisher: LivePublisher) -> AsyncIterator[None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def test_given_a_new_configuration_with_a_wrap_up_when_somebody_else_looks_then_its_end_is_told_too() -> None:
+    ended = datetime.now(UTC)
+    bench = Bench()
+    queue = bench.configuration.queues[0]
+    bench.configuration = replace(bench.configuration, queues=(replace(queue, wrapup_seconds=0),))
+    bench.presence = Presence(bench.live, lambda: bench.configuration, bench._ended)
+    bench.live.state = LiveState(at=ended, connected=True, queues=(LiveQueue("112", (op1(call_ended_at=ended),)),))
+    async with running(bench, LivePublisher(Feed(), dict)):
+        await asyncio.sleep(0.2)  # it sleeps, and Asterisk tells nothing any more
+        bench.configuration = replace(bench.configuration, queues=(replace(queue, wrapup_seconds=1),))
+        assert bench.presence.state.doing["op1"].state is WRAP_UP
+        async with asyncio.timeout(3):
+            while not bench.ends:  # noqa: ASYNC110 - the callback has no event
+                await asyncio.sleep(0.01)
+
+
 async def test_given_a_live_feed_when_a_wrap_up_ends_then_it_is_told_within_a_second() -> None:
     feed = Feed()
     bench = Bench()

@@ -50,12 +50,15 @@ def alone_in(operator: str, live: LiveState, paused: Collection[str] = ()) -> li
     ]
 
 
-def is_paused_for_it(operator: str, live: LiveState) -> bool:
-    """True while he is paused for missing offers, in any of his queues."""
-    return any(
-        member.operator == operator and member.paused and member.paused_reason == REASON
-        for queue in live.queues
-        for member in queue.members
+def paused_for_it(live: LiveState) -> list[str]:
+    """Who is paused for missing offers, in any of his queues."""
+    return list(
+        dict.fromkeys(
+            member.operator
+            for queue in live.queues
+            for member in operators_in(queue)
+            if member.paused and member.paused_reason == REASON
+        )
     )
 
 
@@ -64,23 +67,25 @@ def findings(live: LiveState, kept: Mapping[str, Missed], failed: Collection[str
 
     `failed` are those of them whose pause went wrong.
     """
-    people = dict.fromkeys(member.operator for queue in live.queues for member in operators_in(queue))
-    found = []
-    for name in people:
-        if is_paused_for_it(name, live):
-            found.append(Finding(f"missed-offers:{name}", "warning", "missed_paused", {"operator": name}))
-        elif name in kept:
-            told = {"operator": name, "queue": kept[name].queue, "count": kept[name].count}
-            words = "missed_failed" if name in failed else "missed_kept"
-            found.append(Finding(f"missed-offers:{name}", _level(name, live), words, told))
+    paused = paused_for_it(live)
+    found = [Finding(_key(name), "warning", "missed_paused", {"operator": name}) for name in paused]
+    for name in kept.keys() - {*paused}:
+        told = {"operator": name, "queue": kept[name].queue, "count": kept[name].count}
+        words = "missed_failed" if name in failed else "missed_kept"
+        level: Literal["warning", "critical"] = "critical" if is_needed(name, live) else "warning"
+        found.append(Finding(_key(name), level, words, told))
     return found
 
 
-def _level(operator: str, live: LiveState) -> Literal["warning", "critical"]:
-    """Critical when no colleague of a queue of his will be rung after his talk either."""
+def _key(operator: str) -> str:
+    return f"missed-offers:{operator}"
+
+
+def is_needed(operator: str, live: LiveState) -> bool:
+    """True when his phone works and a queue of his has no colleague who can be rung, now or after his talk."""
     for queue in live.queues:
         people = operators_in(queue)
         others = [m for m in people if m.operator != operator and not m.paused and m.device in WORKING]
-        if not others and any(member.operator == operator for member in people):
-            return "critical"
-    return "warning"
+        if not others and any(m.operator == operator and m.device in WORKING for m in people):
+            return True
+    return False

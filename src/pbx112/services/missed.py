@@ -13,7 +13,7 @@ import structlog
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.errors import OutcomeUnknown, Pbx112Error
 from pbx112.domain.live import Missed
-from pbx112.domain.missed import REASON, alone_in, findings, is_due, is_paused_for_it, missed_in
+from pbx112.domain.missed import REASON, alone_in, findings, is_due, is_needed, missed_in, paused_for_it
 from pbx112.domain.watch_words import say
 from pbx112.services.operators import OperatorDesk
 from pbx112.services.ports import AlarmBoard, LiveSource
@@ -66,6 +66,8 @@ class MissedOffers:
                 self._judged[name] = offers.at
                 if is_due(offers, self.configuration()):
                     await self._judge(name, offers)
+        for name in paused_for_it(self.live.state):
+            await self._return_if_wrong(name)
         self._tell()
 
     async def _judge(self, name: str, offers: Missed) -> None:
@@ -81,28 +83,30 @@ class MissedOffers:
         try:
             await self.desk.pause(name, REASON, who=SYSTEM)
             log.info("An operator missed his offers and is paused.", operator=name, offers=offers.count)
-            await self._undo_if_wrong(name)
         except Pbx112Error as error:
             self._failed.add(name)
             if not isinstance(error, OutcomeUnknown):
                 self._ordered.discard(name)
             log.warning("An operator who misses his offers could not be paused.", operator=name, reason=str(error))
 
-    async def _undo_if_wrong(self, name: str) -> None:
-        """In the moment of the command he may have taken a call, or the others may have gone."""
+    async def _return_if_wrong(self, name: str) -> None:
+        """He took a call that rang already when he was paused, or everybody else has gone: his pause is taken back."""
         live = self.live.state
-        if not is_paused_for_it(name, live):
+        missed = [m.missed for queue in live.queues for m in queue.members if m.operator == name]
+        answered = name in self._ordered and not any(missed)
+        if name not in paused_for_it(live) or not (answered or is_needed(name, live)):
             return
-        answered = all(m.missed is None for q in live.queues for m in q.members if m.operator == name)
-        if answered or alone_in(name, live, self._ordered):
-            log.info("The operator's pause is taken back: he answered, or nobody else is left.", operator=name)
+        log.info("An operator's pause is taken back: he answered, or nobody else is left.", operator=name)
+        try:
             await self.desk.unpause(name, who=SYSTEM)
+        except Pbx112Error as error:
+            log.warning("The pause of an operator who is needed could not be ended.", operator=name, reason=str(error))
 
     def _tell(self) -> None:
         live = self.live.state
         missed = missed_in(live)
         self._kept = {name: missed[name] for name in self._kept if name in missed}
-        self._ordered &= {*missed, *(name for name in self._ordered if is_paused_for_it(name, live))}
+        self._ordered &= {*missed, *paused_for_it(live)}
         self._failed &= self._kept.keys()
         found = findings(live, self._kept, self._failed)
         for key in self._raised - {finding.key for finding in found}:

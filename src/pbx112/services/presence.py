@@ -93,7 +93,10 @@ class Presence:
         for (_, operator), doing in list(memory.items()):
             places.setdefault(operator, []).append(doing)
         doings = {name: dated(("", name), together(several)) for name, several in places.items()}
-        self._until = min((doing.until for doing in memory.values() if doing.until is not None), default=None)
+        until = min((doing.until for doing in memory.values() if doing.until is not None), default=None)
+        if until != self._until:
+            self._news.set()  # another may have looked than `run`, which then sleeps for too long
+        self._until = until
         self._memory = memory if raw.at is not None else {}
         self._raw, self._followed = raw, configuration
         self._state = replace(raw, queues=queues, doing=doings)
