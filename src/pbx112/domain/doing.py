@@ -42,13 +42,14 @@ def member_doing(member: LiveMember, wrap_up: timedelta, at: datetime) -> Doing:
 
 def together(doings: Sequence[Doing]) -> Doing:
     """One state from all queues an operator is in; without any he is offline."""
-    for state in _BEFORE_ALL_OTHERS:
-        same = [doing for doing in doings if doing.state is state]
-        if same:
-            since = [doing.since for doing in same if doing.since is not None]
-            until = [doing.until for doing in same if doing.until is not None]
-            return Doing(state, max(since, default=None), max(until, default=None))
-    return Doing(OperatorState.OFFLINE)
+    if len(doings) == 1:
+        return doings[0]
+    states = {doing.state for doing in doings}
+    state = next((state for state in _BEFORE_ALL_OTHERS if state in states), OperatorState.OFFLINE)
+    same = [doing for doing in doings if doing.state is state]
+    since = [doing.since for doing in same if doing.since is not None]
+    until = [doing.until for doing in same if doing.until is not None]
+    return Doing(state, max(since, default=None), max(until, default=None))
 
 
 def doing_of(member: LiveMember) -> Doing:

@@ -41,6 +41,7 @@ class Presence:
         self._followed: Configuration | None = None
         self._until: datetime | None = None
         self._memory: dict[_Key, Doing] = {}
+        self._shown: dict[_Key, tuple[LiveMember, LiveMember]] = {}
         self._state = source.state
 
     @property
@@ -77,18 +78,27 @@ class Presence:
     def _look(self, raw: LiveState, configuration: Configuration, now: datetime) -> None:
         moment = raw.at if raw is not self._raw else now
         memory: dict[_Key, Doing] = {}
+        shown: dict[_Key, tuple[LiveMember, LiveMember]] = {}
+        before = self._shown if configuration is self._followed else {}
 
         def dated(key: _Key, doing: Doing) -> Doing:
             memory[key] = _dated(doing, self._memory.get(key), moment)
             return memory[key]
 
-        def of_member(queue: LiveQueue, member: LiveMember) -> LiveMember:
-            doing = member_doing(member, wrap_up_of(queue.name, configuration), now)
-            return replace(member, doing=dated((queue.name, member.operator), doing))
+        def of_queue(queue: LiveQueue) -> LiveQueue:
+            wrap_up = wrap_up_of(queue.name, configuration)
+            for member in queue.members:
+                key = queue.name, member.operator
+                known = before.get(key)
+                doing = self._memory.get(key)
+                if known is not None and known[0] is member and doing is not None and doing.until is None:
+                    memory[key], shown[key] = doing, known  # most stay as they were: a look costs little
+                    continue
+                doing = dated(key, member_doing(member, wrap_up, now))
+                shown[key] = member, replace(member, doing=doing)
+            return replace(queue, members=tuple(shown[queue.name, member.operator][1] for member in queue.members))
 
-        queues = tuple(
-            replace(queue, members=tuple(of_member(queue, member) for member in queue.members)) for queue in raw.queues
-        )
+        queues = tuple(map(of_queue, raw.queues))
         places: dict[str, list[Doing]] = {operator.name: [] for operator in configuration.operators}
         for (_, operator), doing in list(memory.items()):
             places.setdefault(operator, []).append(doing)
@@ -97,18 +107,18 @@ class Presence:
         if until != self._until:
             self._news.set()  # another may have looked than `run`, which then sleeps for too long
         self._until = until
-        self._memory = memory if raw.at is not None else {}
+        self._memory, self._shown = (memory, shown) if raw.at is not None else ({}, {})
         self._raw, self._followed = raw, configuration
         self._state = replace(raw, queues=queues, doing=doings)
 
 
 def _dated(doing: Doing, before: Doing | None, moment: datetime | None) -> Doing:
     """The same with the moment since when it is so, where that was seen."""
+    if before is not None and before.state is doing.state and before.until == doing.until:
+        return before
     if doing.state is OperatorState.WRAP_UP:
         return doing
     if before is None:
         return replace(doing, since=doing.since or moment)
-    if before.state is doing.state:
-        return replace(doing, since=before.since)
     ended = before.until is not None and (moment is None or before.until <= moment)
     return replace(doing, since=before.until if ended else moment)
