@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bench import intake
+from bench import apply, intake
 from bench.report import Outcome, write
 
 BENCHMARKS: dict[str, Callable[[], Coroutine[Any, Any, Outcome]]] = {
     "intake": intake.run,
+    "apply": apply.run,
 }
 """A new benchmark is a module with `run()` and a line here."""
 
