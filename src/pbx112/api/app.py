@@ -75,6 +75,7 @@ def _add(router: APIRouter, route: Route) -> None:
             tags=[route.group],
             response_model=None,
             responses=_responses(route),
+            response_class=route.answers,
             include_in_schema=path == route.path,
             operation_id=f"{route.method.lower()}_{route.endpoint.__name__}",
             openapi_extra=None if route.access.public else {"security": [{"password": []}]},

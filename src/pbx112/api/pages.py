@@ -67,8 +67,17 @@ def _schema(request: Request) -> dict[str, Any]:
         flow = {"tokenUrl": "/v1/token", "scopes": {}}
         schemes = {"password": {"type": "oauth2", "flows": {"password": flow}}}
         schema.setdefault("components", {})["securitySchemes"] = schemes
+        _tell_problems(schema)
     found: dict[str, Any] = app.openapi_schema
     return found
+
+
+def _tell_problems(schema: Mapping[str, Any]) -> None:
+    """Problem documents have a media type of their own, which FastAPI cannot be told."""
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            problem = operation["responses"]["default"]
+            problem["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def _document(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi import Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
 from pbx112.api import (
@@ -43,7 +45,7 @@ from pbx112.domain.configuration_edit import KINDS
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One door. `also` are further paths that lead to it; `model` describes its answer in the documentation."""
+    """One door. `also` are further paths to it; `model` and `answers` describe its answer in the documentation."""
 
     method: str
     path: str
@@ -52,6 +54,7 @@ class Route:
     group: str
     model: type[BaseModel] | None = None
     also: tuple[str, ...] = field(default=())
+    answers: type[Response] = JSONResponse
 
 
 ROUTES = (
@@ -116,10 +119,10 @@ ROUTES = (
     Route("WEBSOCKET", "/v1/events", live.live_socket(STAFF), STAFF, "live"),
     Route("GET", "/v1/health/live", health.get_alive, PUBLIC, "health", also=("/health/live",)),
     Route("GET", "/v1/health/ready", health.get_ready, PUBLIC, "health", models.Ready, also=("/health/ready",)),
-    Route("GET", "/v1/metrics", health.get_metrics, PUBLIC, "health", also=("/metrics",)),
-    Route("GET", "/v1/docs", pages.get_docs, PUBLIC, "documentation", also=("/docs",)),
+    Route("GET", "/v1/metrics", health.get_metrics, PUBLIC, "health", None, ("/metrics",), PlainTextResponse),
+    Route("GET", "/v1/docs", pages.get_docs, PUBLIC, "documentation", None, ("/docs",), HTMLResponse),
     Route("GET", "/v1/openapi.json", pages.get_openapi, PUBLIC, "documentation", also=("/openapi.json",)),
-    Route("GET", "/", pages.get_home, PUBLIC, "documentation"),
+    Route("GET", "/", pages.get_home, PUBLIC, "documentation", answers=HTMLResponse),
 )
 
 _ACCESS = {(route.method, path): route.access for route in ROUTES for path in (route.path, *route.also)}
