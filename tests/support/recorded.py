@@ -65,10 +65,10 @@ async def running(engine: AsyncEngine, path: Path) -> AsyncIterator[JournalReade
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def drained(engine: AsyncEngine, path: Path) -> JournalReader:
+async def drained(engine: AsyncEngine, path: Path, *, seconds: float = 30) -> JournalReader:
     """A reader that has read everything there is."""
     reader = JournalReader(engine, node=NODE, path=path, poll_seconds=0.005)
-    assert await reader.drain(30)
+    assert await reader.drain(seconds)
     return reader
 
 
