@@ -34,6 +34,7 @@ STATUS_OF: Mapping[type[errors.Pbx112Error], HTTPStatus] = {
     errors.CannotCallBack: HTTPStatus.CONFLICT,
     errors.CallbackTaken: HTTPStatus.CONFLICT,
     errors.OperatorNotReady: HTTPStatus.CONFLICT,
+    errors.CannotConvert: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AsteriskUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AsteriskRefused: HTTPStatus.CONFLICT,
     errors.ApplyFailed: HTTPStatus.CONFLICT,

@@ -8,6 +8,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -383,6 +384,37 @@ configuration_applications = Table(
     Index(None, "node", "id"),
 )
 
+prompts = Table(
+    "prompts",
+    metadata,
+    # A centre's own sounds for waiting callers, as they are played; each upload is a version.
+    _id(),
+    Column("name", Text, CheckConstraint("name ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$'", name="name"), nullable=False),
+    Column("language", Text, CheckConstraint("language IN ('id', 'en')", name="language"), nullable=False),
+    Column("version", Integer, CheckConstraint("version > 0", name="version"), nullable=False),
+    Column("who", Text, nullable=False),
+    _now("at"),
+    Column("sha256", LargeBinary, CheckConstraint("sha256 = sha256(wav)", name="sha256"), nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("file_name", Text, CheckConstraint("length(file_name) <= 120", name="file_name"), nullable=False),
+    Column("wav", LargeBinary, nullable=False),
+    UniqueConstraint("name", "language", "version"),
+)
+
+prompt_uses = Table(
+    "prompt_uses",
+    metadata,
+    # The newest row of a name and language says which version callers hear.
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("who", Text, nullable=False),
+    _now("at"),
+    ForeignKeyConstraint(["name", "language", "version"], ["prompts.name", "prompts.language", "prompts.version"]),
+    Index("ix_prompt_uses_name_language_id", "name", "language", "id"),
+)
+
 # --- people --------------------------------------------------------------------------------------------------------
 
 users = Table(
@@ -447,5 +479,14 @@ audit_chain = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
-APPEND_ONLY = (events, audit, dead_letters, journal_gaps, configuration_versions, configuration_applications)
+APPEND_ONLY = (
+    events,
+    audit,
+    dead_letters,
+    journal_gaps,
+    configuration_versions,
+    configuration_applications,
+    prompts,
+    prompt_uses,
+)
 """Tables the service may only read and add to."""
