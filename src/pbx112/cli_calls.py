@@ -8,16 +8,17 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from pbx112.cli_session import database, run, settings
+from pbx112.cli_session import database, run, settings, who
 from pbx112.cli_show import duration, inert, local_time, show_json, show_line, show_table, word
 from pbx112.domain.errors import BadInput, NoSuchCall
 from pbx112.domain.record import CallState, Outcome
 from pbx112.services.records import RebuildResult
 from pbx112.services.records import rebuild as rebuild_records
 from pbx112.settings import Settings
+from pbx112.storage import audit
 from pbx112.storage.call_list import CallFilter, list_calls
 from pbx112.storage.calls import call_events, get_call
-from pbx112.storage.engine import reading
+from pbx112.storage.engine import reading, transaction
 from pbx112.storage.events import Gap, gaps_between
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table.")]
@@ -134,7 +135,12 @@ async def _one(of: Settings, id_: UUID, with_events: bool) -> tuple[dict[str, An
 def _rebuild(of: Settings, *, check: bool, as_json: bool) -> None:
     async def work() -> RebuildResult:
         async with database(of) as engine:
-            return await rebuild_records(engine, of.node, check=check)
+            made = await rebuild_records(engine, of.node, check=check)
+            if not check:
+                facts = {"calls": made.calls, "different": len(made.different), "orphans": len(made.orphans)}
+                async with transaction(engine) as connection:
+                    await audit.append(connection, who=who(), action="calls.rebuild", subject=of.node, after=facts)
+            return made
 
     result = run(work())
     if as_json:
