@@ -43,21 +43,28 @@ async def _ready(centre: Centre, phone: Softphone, name: str, dial: str) -> None
 
 
 @contextlib.asynccontextmanager
-async def caller(centre: Centre, hears: State = "early") -> AsyncIterator[tuple[Softphone, str]]:
+async def caller(
+    centre: Centre, hears: State = "early", *, source: str = "127.0.0.2"
+) -> AsyncIterator[tuple[Softphone, str]]:
     """A caller who has called 112 and hears it ring (or is answered by the comfort prompt); his SIP Call-ID."""
-    async with Softphone.start("127.0.0.2", user=NUMBER) as phone:
+    async with Softphone.start(source, user=NUMBER) as phone:
         placed = await phone.call(centre.invite_uri, headers=ASSERTED)
         await phone.wait_for(hears, 3)
         yield phone, placed.sip_call_id
 
 
-async def talk_and_end(centre: Centre, phone: Softphone, operator: Softphone, sip_call_id: str) -> Record:
-    """The operator lifts, they talk for a moment, the caller hangs up; the record."""
+async def talk(phone: Softphone, operator: Softphone) -> None:
+    """The operator lifts, they talk for a moment, the caller hangs up."""
     await operator.answer()
     await phone.wait_for("confirmed", 3)
     await operator.wait_for("confirmed", 3)
     await phone.hangup()
     await operator.wait_for("disconnected", 3)
+
+
+async def talk_and_end(centre: Centre, phone: Softphone, operator: Softphone, sip_call_id: str) -> Record:
+    """The same, and the record."""
+    await talk(phone, operator)
     return await centre.record(sip_call_id)
 
 
