@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pbx112.domain.audit_chain import CHAIN_BEGINS, NOTHING, Chain, Entry, chained
@@ -154,7 +155,7 @@ class HeadLog:
         try:
             async with reading(self.engine) as conn:
                 found = await chain_head(conn)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, DBAPIError):  # DBAPIError: the tables are not migrated yet
             return False
         if found is not None:
             log.info("The head of the audit's chain.", head=str(Head(found[0], found[1].hex())))
