@@ -130,46 +130,49 @@ async def audit(centre: Centre) -> list[dict[str, Any]]:
         await connection.close()
 
 
-def in_talk(phone: Softphone) -> bool:
-    """True while the phone's newest call is up."""
-    of_calls = [event for event in phone.events if event.name == "call_state"]
-    return bool(of_calls) and of_calls[-1].facts["state"] == "confirmed"
+def states_since(phone: Softphone, number: int) -> list[str]:
+    """What the phone's calls went through since its event of this number."""
+    return [str(e.facts["state"]) for e in list(phone.events)[number:] if e.name == "call_state"]
+
+
+async def one_talks(centre: Centre, phones: dict[str, Softphone], since: dict[str, int]) -> dict[str, list[str]]:
+    """Wait until one phone talks, the other's call is over, and Asterisk has the channels of one talk only."""
+
+    async def settled() -> dict[str, list[str]] | None:
+        seen = {name: states_since(phone, since[name]) for name, phone in phones.items()}
+        last = sorted(states[-1] for states in seen.values() if states)
+        return seen if last == ["confirmed", "disconnected"] and await centre.channels() == 2 else None
+
+    return await until(settled, 3, "one operator and the caller, and no other channel")
+
+
+async def all_free(centre: Centre, phones: dict[str, Softphone]) -> None:
+    async def quiet() -> bool | None:
+        now = await states(centre)
+        return True if all(now[name] == ("free", None) for name in phones) else None
+
+    await until(quiet, 3, "both operators free again")
 
 
 async def test_given_two_who_answer_in_the_same_moment_when_all_ring_then_exactly_one_has_the_caller(
     distributed: None, centre: Centre
 ) -> None:
     both = 0
+    winners: dict[str, str] = {}
     async with AsyncExitStack() as stack:
         phones = dict(zip(("op1", "op2"), await ready(stack, centre, "op1", "op2"), strict=True))
         caller = await stack.enter_async_context(Softphone.start("127.0.0.2", user=NUMBER))
         for phone in phones.values():
             await phone.on_incoming(answer_after_s=0.1)
-        winners: dict[str, str] = {}
         for _ in range(CALLS):
             since = {name: len(phone.events) for name, phone in phones.items()}
             placed = await caller.call(centre.invite_uri, headers=ASSERTED)
             await caller.wait_for("confirmed", 5, placed.call)
-
-            async def settled() -> list[str] | None:
-                talking = [name for name, phone in phones.items() if in_talk(phone)]
-                return talking if len(talking) == 1 and await centre.channels() == 2 else None
-
-            (winner,) = await until(settled, 3, "one operator and the caller, and no other channel")
-            winners[placed.sip_call_id] = winner
-            answered = [
-                name
-                for name, phone in phones.items()
-                if any(e.facts.get("state") in ("connecting", "confirmed") for e in list(phone.events)[since[name] :])
-            ]
-            both += len(answered) == 2
+            seen = await one_talks(centre, phones, since)
+            (winners[placed.sip_call_id],) = [name for name, went in seen.items() if went[-1] == "confirmed"]
+            both += all({"connecting", "confirmed"} & set(went) for went in seen.values())
             await caller.hangup()
-
-            async def quiet() -> bool | None:
-                free = {state for name, (state, _) in (await states(centre)).items() if name in phones} == {"free"}
-                return True if free else None
-
-            await until(quiet, 3, "both operators free again")
+            await all_free(centre, phones)
         records = [await centre.record(call) for call in winners]
     print(f"in {both} of {CALLS} calls both phones had answered")
     assert both  # or nothing was tested
