@@ -19,6 +19,7 @@ from pbx112.domain.errors import Pbx112Error
 from pbx112.host.asterisk import find_asterisk
 from pbx112.host.secrets import read_secrets
 from pbx112.journal.tail import rotated_paths
+from pbx112.services.credentials import COMMAND_LINE
 from pbx112.services.disk import file_systems, readable, write_fault
 from pbx112.services.users import Role
 from pbx112.settings import Bind, Settings
@@ -172,7 +173,7 @@ async def _service(settings: Settings) -> str:
 
 async def _alarms(settings: Settings) -> str:
     """The alarms of the running service. A warning is told; a critical one is a fault."""
-    token = make_token(read_secrets(settings.secrets_file).token, "doctor", Role.AUDITOR)
+    token = make_token(read_secrets(settings.secrets_file).token, f"{COMMAND_LINE}doctor", Role.AUDITOR)
     try:
         async with httpx.AsyncClient(timeout=3.0, trust_env=False) as client:
             answer = await client.get(
