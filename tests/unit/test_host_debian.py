@@ -58,7 +58,7 @@ def test_given_a_full_disk_when_ensured_then_the_error_says_how_much_is_needed(
 
 def test_given_apts_lines_when_read_then_people_get_a_few_sentences() -> None:
     said: list[str] = []
-    progress = debian._DownloadProgress(said.append)
+    progress = debian._DownloadProgress(said.append, debian.RELEASE)
     progress.line("0 upgraded, 41 newly installed, 0 to remove and 0 not upgraded.")
     progress.line("Need to get 95.1 MB/137 MB of archives.")
     for number in range(1, 42):

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,14 +64,21 @@ def ensure_tools(runtime_dir: Path, progress: Progress) -> None:
         lock.release()
 
 
-def _fetch_and_unpack(home: Path, progress: Progress) -> None:
+def fetch_packages(home: Path, packages: Sequence[str], release: str, progress: Progress) -> Path:
+    """Unpack these packages of a Debian release, and all they depend on, into a folder below `home`; gives it.
+
+    The archives stay in `home/apt` until the caller has tried what was unpacked. Raises ToolsMissing.
+    """
     _check_machine(home)
     apt = _Apt.prepare(home / "apt")
     keyring = _keyring(home, progress)
-    _update(apt, keyring, progress)
-    _download(apt, progress)
-    root = _unpack(apt, home, progress)
-    version = _finish_root(root)
+    _update(apt, keyring, release, progress)
+    _download(apt, packages, release, progress)
+    return _unpack(apt, home, progress)
+
+
+def _fetch_and_unpack(home: Path, progress: Progress) -> None:
+    version = _finish_root(fetch_packages(home, PACKAGES, RELEASE, progress))
     write_whole(home / "complete.json", json.dumps({"packages": PACKAGES, "asterisk": version}).encode())
     # The archives and lists are 180 MB that nothing needs any more.
     shutil.rmtree(home / "apt", ignore_errors=True)
@@ -169,7 +176,7 @@ def _keyring(home: Path, progress: Progress) -> Path:
     return keyring
 
 
-def _update(apt: _Apt, keyring: Path, progress: Progress) -> None:
+def _update(apt: _Apt, keyring: Path, release: str, progress: Progress) -> None:
     """Read the list of packages from the first mirror that has it.
 
     A mirror that stands still (a company's snapshot) has a list older than Debian vouches for. Its signature is as good
@@ -179,7 +186,7 @@ def _update(apt: _Apt, keyring: Path, progress: Progress) -> None:
     for mirror in debian_mirrors():
         progress(f"Reading Debian's list of packages from {mirror} ...")
         try:
-            _read_list(apt, keyring, mirror)
+            _read_list(apt, keyring, mirror, release)
         except CommandFailed as error:
             failures[mirror] = error
         else:
@@ -187,7 +194,7 @@ def _update(apt: _Apt, keyring: Path, progress: Progress) -> None:
     for mirror in [mirror for mirror, error in failures.items() if "is expired" in str(error)]:
         progress(f"The list of {mirror} is out of date but rightly signed; using it all the same ...")
         try:
-            _read_list(apt, keyring, mirror, "-o", "Acquire::Check-Valid-Until=false")
+            _read_list(apt, keyring, mirror, release, "-o", "Acquire::Check-Valid-Until=false")
         except CommandFailed as error:
             failures[mirror] = error
         else:
@@ -199,17 +206,17 @@ def _update(apt: _Apt, keyring: Path, progress: Progress) -> None:
     )
 
 
-def _read_list(apt: _Apt, keyring: Path, mirror: str, *options: str) -> None:
-    write_whole(apt.folder / "sources.list", f"deb [signed-by={keyring}] {mirror} {RELEASE} main\n".encode())
+def _read_list(apt: _Apt, keyring: Path, mirror: str, release: str, *options: str) -> None:
+    write_whole(apt.folder / "sources.list", f"deb [signed-by={keyring}] {mirror} {release} main\n".encode())
     # Without Error-Mode apt-get ends with success when it could not reach the mirror.
     argv = ["apt-get", "-q", "-o", "APT::Update::Error-Mode=any", *options, "update"]
     run(argv, deadline_s=_UPDATE_DEADLINE_S, env=apt.env)
 
 
-def _download(apt: _Apt, progress: Progress) -> None:
+def _download(apt: _Apt, packages: Sequence[str], release: str, progress: Progress) -> None:
     """Fetch the packages and all they depend on; what an earlier run fetched is not fetched again."""
-    told = _DownloadProgress(progress)
-    argv = ["apt-get", "-q", "-y", "--download-only", "install", *PACKAGES]
+    told = _DownloadProgress(progress, release)
+    argv = ["apt-get", "-q", "-y", "--download-only", "install", *packages]
     try:
         run(argv, deadline_s=_DOWNLOAD_DEADLINE_S, env=apt.env, on_line=told.line)
         # An older run may have left packages of versions that no longer belong together.
@@ -223,8 +230,9 @@ def _download(apt: _Apt, progress: Progress) -> None:
 class _DownloadProgress:
     """Turns apt's lines into a sentence every twenty packages."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, release: str) -> None:
         self._progress = progress
+        self._release = release
         self._total = "?"
         self._got = 0
 
@@ -232,7 +240,7 @@ class _DownloadProgress:
         if match := re.search(r"(\d+) newly installed", line):
             self._total = match[1]
         elif match := re.match(r"Need to get ([\d.,]+ \w+)", line):
-            self._progress(f"Fetching {self._total} packages of Debian {RELEASE}: {match[1]} to go ...")
+            self._progress(f"Fetching {self._total} packages of Debian {self._release}: {match[1]} to go ...")
         elif line.startswith("Get:"):
             self._got += 1
             if self._got % 20 == 0:
