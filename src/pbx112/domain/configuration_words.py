@@ -175,7 +175,21 @@ FIELDS: Mapping[str, FieldWords] = {
         ("Alamat panggil balik", "Address for calls back"),
         meaning=("host:port; kosong: tidak ada panggil balik.", "host:port; empty: no calls back."),
     ),
-    "drill": FieldWords(("Latihan", "Drill")),
+    "drill": FieldWords(
+        ("Latihan", "Drill"),
+        meaning=(
+            "Hanya untuk trunk 127.0.0.112, yang dengannya sistem menguji dirinya.",
+            "For the trunk 127.0.0.112 only, by which the system tests itself.",
+        ),
+    ),
+    "default_queue": FieldWords(
+        ("Antrean utama", "Default queue"),
+        meaning=(
+            "Untuk semua penelepon yang tidak cocok dengan aturan mana pun.",
+            "For every caller whom no rule fits.",
+        ),
+    ),
+    "entry_rules": FieldWords(("Aturan", "Rule")),
     "shifts": FieldWords(("Giliran jaga", "Shifts"), meaning=("Sambung-menyambung 24 jam.", "24 hours without a gap.")),
     "queue": FieldWords(("Antrean", "Queue")),
     "trunk": FieldWords(("Trunk", "Trunk"), meaning=("Kosong: semua.", "Empty: all.")),
@@ -184,13 +198,13 @@ FIELDS: Mapping[str, FieldWords] = {
         ("Layanan darurat", "Emergency service"),
         meaning=("Misalnya sos.fire; kosong: semua.", "Such as sos.fire; empty: all."),
     ),
-    "kind": FieldWords(("Jenis", "Kind")),
-    "after_seconds": FieldWords(("Setelah", "After"), _SECONDS),
+    "kind": FieldWords(("Yang dilakukan", "What is done")),
+    "after_seconds": FieldWords(("Setelah menunggu", "After a wait of"), _SECONDS),
     "target": FieldWords(("Tujuan", "Target"), meaning=("Nama antrean atau nomor.", "A queue's name or a number.")),
     "level": FieldWords(("Tingkat", "Level")),
     "penalty": FieldWords(("Penalti", "Penalty")),
-    "start": FieldWords(("Mulai", "Start")),
-    "end": FieldWords(("Selesai", "End")),
+    "start": FieldWords(("Mulai", "Start"), meaning=("HH:MM.", "HH:MM.")),
+    "end": FieldWords(("Selesai", "End"), meaning=("HH:MM.", "HH:MM.")),
 }
 
 _FAULTS: Mapping[str, tuple[str, str]] = {

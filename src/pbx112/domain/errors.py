@@ -1,6 +1,10 @@
 """One base for every error of the service; the message is for people and says what to do."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pbx112.domain.configuration_parts import Fault
 
 
 class Pbx112Error(Exception):
@@ -191,10 +195,11 @@ class ConfigurationFaulty(ConfigurationInvalid):
 
     slug = "configuration-faulty"
 
-    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        """Each fault is its field (`queues.112.ring_seconds`) and a sentence."""
+    def __init__(self, faults: Sequence[tuple[str, str]], found: Sequence["Fault"] = ()) -> None:
+        """Each fault is its field (`queues.112.ring_seconds`) and a sentence; `found` are the same as values."""
         super().__init__(" ".join(sentence for _, sentence in faults)[:2000])
         self.faults = tuple(faults)
+        self.found = tuple(found)
 
 
 class ApplyFailed(Pbx112Error):

@@ -87,6 +87,11 @@ class ConfigurationDesk:
         self.steps: list[str] = []
         """What the running application has come to, or the last one; the newest last."""
 
+    @property
+    def applying(self) -> bool:
+        """Whether a version is being applied just now."""
+        return self._one.locked()
+
     async def draft(self) -> Draft:
         """The newest version beside what runs. Raises NotFound before the first start, DatabaseUnavailable."""
         async with reading(self._engine, snapshot=True) as connection:
@@ -200,4 +205,4 @@ class ConfigurationDesk:
     def _refuse(self, found: Sequence[Fault]) -> None:
         if found:
             sentences = [(fault.where, say(fault, self._lang)) for fault in found]
-            raise ConfigurationFaulty(sentences)
+            raise ConfigurationFaulty(sentences, found)
