@@ -11,6 +11,9 @@ from pbx112.domain.errors import NotAuthenticated
 from pbx112.services.api_tokens import PREFIX, user_of
 from pbx112.services.users import Role
 
+SESSION_COOKIE = "pbx112_session"
+"""Holds the bearer token of whoever signed in on a page."""
+
 
 def identify(parts: ApiParts, token: str) -> Identity:
     """Who a token stands for, with the role that he has now. Raises NotAuthenticated, DatabaseUnavailable."""
@@ -29,6 +32,20 @@ def admit(request: Request, access: Access) -> None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("Send a bearer token; POST /v1/token gives one for a name and a password.")
-    identity = identify(request.app.state.parts, token.strip())
+    _let_in(request, access, token.strip())
+
+
+def admit_page(request: Request, access: Access) -> None:
+    """Let somebody with the cookie of a session through a page's rule; no other door takes it. Raises the same."""
+    if access.public:
+        return
+    token = request.cookies.get(SESSION_COOKIE, "")
+    if not token or token.startswith(PREFIX):
+        raise NotAuthenticated("Sign in first.")
+    _let_in(request, access, token)
+
+
+def _let_in(request: Request, access: Access, token: str) -> None:
+    identity = identify(request.app.state.parts, token)
     access.check(identity, request.path_params)
     request.state.identity = identity

@@ -9,11 +9,12 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from pbx112.api import errors
+from pbx112.api.admin.gate import PageRoute
 from pbx112.api.admission import admit
 from pbx112.api.guard import Guard
 from pbx112.api.models import Problem
 from pbx112.api.parts import ApiParts
-from pbx112.api.routes import ROUTES, Route, access_of
+from pbx112.api.routes import PAGES, ROUTES, Route, access_of
 from pbx112.services.health import Readiness
 from pbx112.services.sign_in import SignIn
 
@@ -67,6 +68,9 @@ def _add(router: APIRouter, route: Route) -> None:
     if route.method == "WEBSOCKET":
         router.add_api_websocket_route(route.path, route.endpoint)
         return
+    if route.group == PAGES:
+        _add_page(router, route)
+        return
     for path in (route.path, *route.also):
         router.add_api_route(
             path,
@@ -80,6 +84,17 @@ def _add(router: APIRouter, route: Route) -> None:
             operation_id=f"{route.method.lower()}_{route.endpoint.__name__}",
             openapi_extra=None if route.access.public else {"security": [{"password": []}]},
         )
+
+
+def _add_page(router: APIRouter, route: Route) -> None:
+    router.add_api_route(
+        route.path,
+        route.endpoint,
+        methods=[route.method],
+        response_model=None,
+        include_in_schema=False,
+        route_class_override=PageRoute,
+    )
 
 
 def _responses(route: Route) -> dict[int | str, dict[str, Any]]:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pbx112.api.answers import answer
 from pbx112.api.inputs import refuse_repeats
-from pbx112.api.parts import Parts
+from pbx112.api.parts import ApiParts, Parts
 from pbx112.domain.errors import Overloaded
-from pbx112.services.audit import Head, verify
+from pbx112.services.audit import Head, Verdict, verify
 from pbx112.storage.audit import list_audit
 from pbx112.storage.engine import reading
 
@@ -98,7 +98,12 @@ async def get_audit_verify(request: Request, query: Annotated[VerifyQuery, Query
     """Hash the whole audit anew and say whether every row fits; one check at a time."""
     refuse_repeats(request)
     expect = None if query.expect is None else Head.of(query.expect)
+    return answer((await checked(parts, expect)).to_json())
+
+
+async def checked(parts: ApiParts, expect: Head | None) -> Verdict:
+    """What a check of the whole chain finds. Raises Overloaded while another is under way."""
     if _one_at_a_time.locked():
         raise Overloaded("The audit is being checked just now; try again in a moment.")
     async with _one_at_a_time:
-        return answer((await verify(parts.engine, expect=expect)).to_json())
+        return await verify(parts.engine, expect=expect)

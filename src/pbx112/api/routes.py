@@ -40,6 +40,7 @@ from pbx112.api.access import (
     STAFF,
     Access,
 )
+from pbx112.api.admin import acts, applying, entry, home, parts, people, programs, sessions
 from pbx112.domain.configuration_edit import KINDS
 
 
@@ -56,6 +57,9 @@ class Route:
     also: tuple[str, ...] = field(default=())
     answers: type[Response] = JSONResponse
 
+
+PAGES = "pages"
+"""The group of the pages for people: a cookie lets in there, and nowhere else."""
 
 ROUTES = (
     Route("POST", "/v1/token", sign_in.post_token, PUBLIC, "sign in", models.Token),
@@ -123,6 +127,54 @@ ROUTES = (
     Route("GET", "/v1/docs", pages.get_docs, PUBLIC, "documentation", None, ("/docs",), HTMLResponse),
     Route("GET", "/v1/openapi.json", pages.get_openapi, PUBLIC, "documentation", also=("/openapi.json",)),
     Route("GET", "/", pages.get_home, PUBLIC, "documentation", answers=HTMLResponse),
+    Route("GET", "/admin/sign-in", sessions.get_sign_in, PUBLIC, PAGES),
+    Route("POST", "/admin/sign-in", sessions.post_sign_in, PUBLIC, PAGES),
+    Route("POST", "/admin/sign-out", sessions.post_sign_out, PUBLIC, PAGES),
+    Route("POST", "/admin/language", sessions.post_language, PUBLIC, PAGES),
+    Route("GET", "/admin/static/{name}", sessions.get_static, PUBLIC, PAGES),
+    Route("GET", "/admin", home.get_overview, OVERSIGHT, PAGES),
+    *(
+        Route(method, path.format(kind=kind), endpoint, access, PAGES)
+        for kind in KINDS
+        for method, path, endpoint, access in (
+            ("GET", "/admin/{kind}", parts.list_page(kind), OVERSIGHT),
+            ("GET", "/admin/new/{kind}", parts.form_page(kind, new=True), ADMIN_ONLY),
+            ("POST", "/admin/new/{kind}", parts.save_page(kind, new=True), ADMIN_ONLY),
+            ("GET", "/admin/{kind}/{{name}}", parts.form_page(kind), OVERSIGHT),
+            ("POST", "/admin/{kind}/{{name}}", parts.save_page(kind), ADMIN_ONLY),
+            ("GET", "/admin/{kind}/{{name}}/remove", parts.remove_page(kind), ADMIN_ONLY),
+            ("POST", "/admin/{kind}/{{name}}/remove", parts.removed_page(kind), ADMIN_ONLY),
+        )
+    ),
+    Route("POST", "/admin/phones/{name}", parts.post_phone, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/entry", entry.get_entry, OVERSIGHT, PAGES),
+    Route("POST", "/admin/entry", entry.post_entry, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/difference", applying.get_difference, OVERSIGHT, PAGES),
+    Route("GET", "/admin/discard", applying.get_discard, ADMIN_ONLY, PAGES),
+    Route("POST", "/admin/discard", applying.post_discard, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/apply", applying.get_apply, ADMIN_ONLY, PAGES),
+    Route("POST", "/admin/apply", applying.post_apply, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/progress", applying.get_progress, OVERSIGHT, PAGES),
+    Route("GET", "/admin/versions", applying.get_versions, OVERSIGHT, PAGES),
+    Route("GET", "/admin/versions/{before}/{after}", applying.get_compare, OVERSIGHT, PAGES),
+    Route("GET", "/admin/rollback/{version}", applying.get_rollback, ADMIN_ONLY, PAGES),
+    Route("POST", "/admin/rollback/{version}", applying.post_rollback, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/surge", applying.get_surge, OVERSIGHT, PAGES),
+    Route("POST", "/admin/surge", applying.post_surge, LEAD, PAGES),
+    Route("GET", "/admin/users", people.get_users, AUDIT, PAGES),
+    Route("GET", "/admin/new/users", people.get_new_user, ADMIN_ONLY, PAGES),
+    Route("POST", "/admin/new/users", people.post_new_user, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/users/{name}", people.get_user_page, AUDIT, PAGES),
+    Route("POST", "/admin/users/{name}", people.post_user, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/users/{name}/remove", people.get_remove_user, ADMIN_ONLY, PAGES),
+    Route("POST", "/admin/users/{name}/remove", people.post_remove_user, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/tokens", programs.get_tokens, AUDIT, PAGES),
+    Route("GET", "/admin/new/tokens", programs.get_new_token, ADMIN_ONLY, PAGES),
+    Route("POST", "/admin/new/tokens", programs.post_new_token, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/tokens/{id}/revoke", programs.get_revoke, ADMIN_ONLY, PAGES),
+    Route("POST", "/admin/tokens/{id}/revoke", programs.post_revoke, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/audit", acts.get_acts, AUDIT, PAGES),
+    Route("GET", "/admin/audit/verify", acts.get_verify, AUDIT, PAGES),
 )
 
 _ACCESS = {(route.method, path): route.access for route in ROUTES for path in (route.path, *route.also)}
