@@ -62,9 +62,12 @@ async def ask_service(
     body: Any = None,
     *,
     if_match: int | None = None,
+    content: bytes | None = None,
     within_s: float = _HTTP_SECONDS,
 ) -> Any:
     """One request to the running service, in the name of the system's user; `if_match`: the version that is edited.
+
+    The body is JSON, or the bytes of `content`.
 
     Raises ServiceAway when nobody answers, ServiceRefused with the service's own words otherwise.
     """
@@ -74,7 +77,8 @@ async def ask_service(
     try:
         headers = {"Authorization": f"Bearer {token}"} | ({} if if_match is None else {"If-Match": f'"{if_match}"'})
         async with httpx.AsyncClient(timeout=within_s, trust_env=False) as client:
-            answer = await client.request(method, f"http://{host}:{port}/v1{path}", json=body, headers=headers)
+            sent: dict[str, Any] = {"json": body} if content is None else {"content": content}
+            answer = await client.request(method, f"http://{host}:{port}/v1{path}", headers=headers, **sent)
         found = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise ServiceAway(

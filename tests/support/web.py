@@ -22,12 +22,14 @@ from pbx112.domain.configuration import Configuration, Membership
 from pbx112.domain.demo import DEMO_CENTRE
 from pbx112.domain.errors import NotFound, OutcomeUnknown, Pbx112Error
 from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
+from pbx112.domain.prompts import PromptUse, SoundKind
 from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
 from pbx112.services.ports import CallbackOrder, Rendering
+from pbx112.services.prompts import PromptDesk
 from pbx112.services.users import Role
 from pbx112.storage.engine import make_engine
 
@@ -128,6 +130,41 @@ class FakeRunning:
         return ()
 
 
+@dataclass
+class FakePromptFiles:
+    """Files in memory; `error` is what a write raises."""
+
+    error: OSError | None = None
+    kept: dict[tuple[str, str], tuple[int, bytes]] = field(default_factory=dict)
+
+    def has(self, name: str, language: str) -> bool:
+        return (name, language) in self.kept
+
+    def lacking(self, wanted: Sequence[PromptUse]) -> list[PromptUse]:
+        return [one for one in wanted if self.kept.get((one.name, one.language), (0,))[0] != one.version]
+
+    def put(self, prompt: PromptUse, wav: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.kept[prompt.name, prompt.language] = (prompt.version, wav)
+
+
+class FakePromptMaker:
+    """Makes nothing of a recording."""
+
+    async def make(self, recording: bytes, kind: SoundKind) -> bytes:
+        return recording
+
+
+async def nothing_to_refresh() -> None:
+    """Asterisk is not there."""
+
+
+def prompt_desk(engine: AsyncEngine) -> PromptDesk:
+    """A desk for prompts without files and without SoX."""
+    return PromptDesk(engine, FakePromptFiles(), FakePromptMaker(), nothing_to_refresh, node="node1", lang="en")
+
+
 async def no_phone(account: str, who: str) -> dict[str, str]:
     """Nobody has a phone here."""
     raise NotFound(f"There is no SIP account {account}.")
@@ -187,6 +224,7 @@ def make_parts(engine: AsyncEngine | None = None, **changes: Any) -> ApiParts:
         started_at=NOW,
         desk=ConfigurationDesk(engine or nowhere(), FakeApplier(), FakeRunning(), node="node1", lang="en"),
         phone=no_phone,
+        prompts=prompt_desk(engine),
     )
     return replace(parts, **changes)
 

@@ -82,6 +82,10 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
         for kind in ("queues", "operators", "agencies", "trunks", "calendars")
         for method in ("PUT", "DELETE")
     },
+    ("GET", "/v1/prompts"): ALL,
+    ("PUT", "/v1/prompts/{name}/{language}"): {ADMIN},
+    ("GET", "/v1/prompts/{name}/{language}/{version}.wav"): ALL,
+    ("POST", "/v1/prompts/{name}/{language}/use"): {ADMIN},
     ("GET", "/v1/live"): ALL,
     ("GET", "/v1/alarms"): ALL,
     ("GET", "/v1/users"): CHECK,
@@ -108,6 +112,8 @@ FILLED = {
     "number": "+6281234567890",
     "before": "1",
     "after": "2",
+    "language": "id",
+    "version": "1",
 }
 """What stands for each parameter of a path; a route with another one must add it here."""
 

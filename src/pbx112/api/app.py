@@ -82,7 +82,7 @@ def _add(router: APIRouter, route: Route) -> None:
             response_class=route.answers,
             include_in_schema=path == route.path,
             operation_id=f"{route.method.lower()}_{route.endpoint.__name__}",
-            openapi_extra=None if route.access.public else {"security": [{"password": []}]},
+            openapi_extra=_more(route),
         )
 
 
@@ -95,6 +95,15 @@ def _add_page(router: APIRouter, route: Route) -> None:
         include_in_schema=False,
         route_class_override=PageRoute,
     )
+
+
+def _more(route: Route) -> dict[str, Any]:
+    """What the documentation cannot see: who may ask, and a body that the endpoint reads by itself."""
+    found: dict[str, Any] = {} if route.access.public else {"security": [{"password": []}]}
+    if route.takes:
+        schema = {"type": "string", "format": "binary"}
+        found["requestBody"] = {"required": True, "content": {route.takes: {"schema": schema}}}
+    return found
 
 
 def _responses(route: Route) -> dict[int | str, dict[str, Any]]:

@@ -83,9 +83,11 @@ async def get_difference(before: Version, after: Version, parts_: Parts) -> Resp
 
 
 async def validate(parts_: Parts) -> Response:
-    """Everything that keeps the draft from being applied, each fault with its field."""
+    """Everything that keeps the draft from being applied, each fault with its field; `warnings` do not keep it."""
     draft = await parts_.desk.draft()
-    return answer({"version": draft.configuration.version, "faults": _faults(draft.faults, parts_.lang)})
+    lang = parts_.lang
+    faults, warnings = _faults(draft.faults, lang), _faults(draft.warnings, lang)
+    return answer({"version": draft.configuration.version, "faults": faults, "warnings": warnings})
 
 
 async def apply(request: Request, parts_: Parts, who: Who) -> Response:
@@ -170,6 +172,7 @@ def _draft(draft: Draft, lang: str) -> Response:
         "applied_version": draft.applied.version,
         "configuration": draft.configuration.to_json(),
         "faults": _faults(draft.faults, lang),
+        "warnings": _faults(draft.warnings, lang),
         "changes": _changes(draft.changes, lang),
     }
     return answer(body, headers=_etag(draft.configuration))

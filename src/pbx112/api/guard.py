@@ -1,5 +1,6 @@
 """Around every request: bounded bodies, security headers, HTTP metrics, and a last net under faults of ours."""
 
+import re
 import secrets
 import time
 
@@ -7,6 +8,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pbx112.api.errors import internal_problem, too_large
+from pbx112.domain.prompts import MOST_BYTES
 from pbx112.services.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -19,9 +21,18 @@ _HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 LARGEST_BODY = 64 * 1024
-_LARGEST_OF = {"/v1/config": 4 * 1024 * 1024}
-"""A whole configuration: 500 operators are some 200 KB."""
+_LARGEST_OF = (
+    # A whole configuration: 500 operators are some 200 KB.
+    (re.compile(r"/v1/config"), 4 * 1024 * 1024),
+    # A recording.
+    (re.compile(r"/v1/prompts/[^/]+/[^/]+"), MOST_BYTES),
+)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def largest(path: str) -> int:
+    """How many bytes a body that is sent to this path may have."""
+    return next((most for pattern, most in _LARGEST_OF if pattern.fullmatch(path)), LARGEST_BODY)
 
 
 class Guard:
@@ -39,7 +50,7 @@ class Guard:
         started = time.perf_counter()
         answer = _Answer(send)
         try:
-            await self._app(scope, _bounded(receive, _LARGEST_OF.get(scope["path"], LARGEST_BODY)), answer.send)
+            await self._app(scope, _bounded(receive, largest(scope["path"])), answer.send)
         except Exception:
             await self._fault(scope, receive, answer)
         finally:

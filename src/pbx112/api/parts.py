@@ -18,6 +18,7 @@ from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
 from pbx112.services.ports import CallPlacer, JournalLagView, LiveSource, Telephone
+from pbx112.services.prompts import PromptDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class ApiParts:
     `token_secret` signs bearer tokens (32 bytes or more); `ami_reconnects` counts how often the AMI link was rebuilt;
     `nuisance_changed` is told of edited dispositions and rules. `more_health` are further parts of /health/ready,
     `desk` is where the configuration is edited and applied; `phone` gives a SIP account's password (by account and who
-    asks). `gaps` the journal's gaps of the last day by their public names; `alarms` are those that are up.
+    asks); `prompts` where a centre's own sounds are. `gaps` the journal's gaps of the last day by their public names;
+    `alarms` are those that are up.
     """
 
     engine: AsyncEngine
@@ -49,6 +51,7 @@ class ApiParts:
     started_at: datetime
     desk: ConfigurationDesk
     phone: Callable[[str, str], Awaitable[dict[str, str]]]
+    prompts: PromptDesk
     nuisance_changed: Callable[[], None] = lambda: None
     ami_reconnects: Callable[[], int] = lambda: 0
     alarms: Callable[[], Sequence[Alarm]] = lambda: ()

@@ -22,6 +22,7 @@ from pbx112.api import (
     live,
     models,
     pages,
+    prompts,
     rules,
     sign_in,
     silent,
@@ -46,7 +47,10 @@ from pbx112.domain.configuration_edit import KINDS
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One door. `also` are further paths to it; `model` and `answers` describe its answer in the documentation."""
+    """One door. `also` are further paths to it; `model` and `answers` describe its answer in the documentation.
+
+    `takes` is the media type of a body that is no JSON.
+    """
 
     method: str
     path: str
@@ -56,6 +60,7 @@ class Route:
     model: type[BaseModel] | None = None
     also: tuple[str, ...] = field(default=())
     answers: type[Response] = JSONResponse
+    takes: str = ""
 
 
 PAGES = "pages"
@@ -104,6 +109,27 @@ ROUTES = (
         Route(method, f"/v1/{kind}/{{name}}", endpoint(kind), ADMIN_ONLY, "configuration")
         for kind in KINDS
         for method, endpoint in (("PUT", configuring.put_part), ("DELETE", configuring.delete_part))
+    ),
+    Route("GET", "/v1/prompts", prompts.get_prompts, STAFF, "prompts", prompts.PromptList),
+    Route(
+        "PUT",
+        "/v1/prompts/{name}/{language}",
+        prompts.put_prompt,
+        ADMIN_ONLY,
+        "prompts",
+        prompts.PromptAdded,
+        takes="application/octet-stream",
+    ),
+    Route(
+        "GET",
+        "/v1/prompts/{name}/{language}/{version}.wav",
+        prompts.get_prompt_wav,
+        STAFF,
+        "prompts",
+        answers=prompts.SoundResponse,
+    ),
+    Route(
+        "POST", "/v1/prompts/{name}/{language}/use", prompts.post_prompt_use, ADMIN_ONLY, "prompts", prompts.PromptHeard
     ),
     Route("GET", "/v1/rules", rules.get_rules, STAFF, "rules", models.Rules),
     Route("PUT", "/v1/rules", rules.put_rules, ADMIN_ONLY, "rules", models.Rules),

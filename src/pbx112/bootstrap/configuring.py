@@ -11,15 +11,19 @@ from pbx112.ami.apply import ApplySession, apply_session
 from pbx112.ami.link import AmiLink
 from pbx112.bootstrap.applied import AMI_APPLY_USER
 from pbx112.bootstrap.call_door import CallDoor
-from pbx112.bootstrap.prepare import ensure_account_secrets, intake_argv, make_place, write_applied
+from pbx112.bootstrap.prepare import ensure_account_secrets, intake_argv, make_place, own_prompts_dir, write_applied
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.errors import NotFound, Pbx112Error
 from pbx112.host.asterisk import find_asterisk
+from pbx112.host.recordings import Recordings
 from pbx112.host.secrets import Secrets, read_secrets
 from pbx112.pbx.apply import Applier
 from pbx112.pbx.layout import write_intake
+from pbx112.pbx.prompt_files import PromptFiles
 from pbx112.pbx.render import render
+from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.member_moves import move
+from pbx112.services.prompts import OwnPrompts, PromptDesk
 from pbx112.settings import Settings
 from pbx112.storage import audit
 from pbx112.storage.engine import transaction
@@ -74,6 +78,17 @@ def make_applier(settings: Settings, secrets: Secrets) -> Applier:
         return apply_session(host, port, AMI_APPLY_USER, secrets.ami_apply)
 
     return Applier(settings.asterisk_dir / "etc", rendered, session)
+
+
+def make_desks(
+    settings: Settings, engine: AsyncEngine, applier: Applier, running: LiveConfiguration
+) -> tuple[ConfigurationDesk, PromptDesk]:
+    """Where an admin edits and applies, and where the centre's own prompts are."""
+    files = PromptFiles(own_prompts_dir(settings))
+    of = {"node": settings.node, "lang": settings.lang}
+    desk = ConfigurationDesk(engine, applier, running, OwnPrompts(engine, files, **of), **of)
+    maker = Recordings(settings.runtime_dir, settings.lang)
+    return desk, PromptDesk(engine, files, maker, desk.refresh, **of)
 
 
 def phone_passwords(settings: Settings, engine: AsyncEngine) -> Callable[[str, str], Awaitable[dict[str, str]]]:

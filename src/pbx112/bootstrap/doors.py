@@ -18,7 +18,7 @@ from pbx112.api.app import make_app
 from pbx112.api.parts import ApiParts
 from pbx112.bootstrap.applied import AMI_USER, database_url, migration_url
 from pbx112.bootstrap.call_door import CallDoor
-from pbx112.bootstrap.configuring import LiveConfiguration, make_applier, phone_passwords, recover
+from pbx112.bootstrap.configuring import LiveConfiguration, make_applier, make_desks, phone_passwords, recover
 from pbx112.bootstrap.lost import LostCalls
 from pbx112.bootstrap.watch import Watch, make_alarms, make_watch
 from pbx112.bootstrap.web import WebDoor
@@ -30,7 +30,6 @@ from pbx112.journal.rotate import JournalKeeper, KeepRules
 from pbx112.pbx.apply import Applier
 from pbx112.pbx.spool import CallFiles
 from pbx112.services.audit import HeadLog
-from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
 from pbx112.services.disk import DiskWatch
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher
@@ -42,6 +41,7 @@ from pbx112.services.missed import MissedOffers
 from pbx112.services.nuisance import NuisanceBook
 from pbx112.services.operators import OperatorDesk
 from pbx112.services.presence import Presence
+from pbx112.services.prompts import PromptDesk
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
 from pbx112.storage.listen import listening
@@ -71,6 +71,7 @@ class _Service:
     book: NuisanceBook
     credentials: CredentialBook
     applier: Applier
+    prompts: PromptDesk
     lost: LostCalls
     disks: DiskWatch
     gaps: GapWatch
@@ -123,6 +124,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
     gaps = GapWatch(engine, alarms, metrics, node=settings.node, lang=settings.lang, close_calls=close_calls)
     applier = make_applier(settings, secrets)
     running = LiveConfiguration(settings, calls, ami, live.changed)
+    configuring, prompts = make_desks(settings, engine, applier, running)
     parts = ApiParts(
         engine=engine,
         credentials=credentials,
@@ -141,8 +143,9 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         lang=settings.lang,
         version=pbx112.__version__,
         started_at=datetime.now(UTC),
-        desk=ConfigurationDesk(engine, applier, running, node=settings.node, lang=settings.lang),
+        desk=configuring,
         phone=phone_passwords(settings, engine),
+        prompts=prompts,
         ami_reconnects=lambda: ami.counters.reconnects,
         alarms=lambda: alarms.current,
         more_health=lambda: (disks.health(),),
@@ -173,6 +176,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         book,
         credentials,
         applier,
+        prompts,
         lost,
         disks,
         gaps,
@@ -214,6 +218,7 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
     return {
         "lost calls": service.lost.run,
         "applier": partial(recover, service.applier),
+        "prompts": service.prompts.keep,
         "nuisance book": service.book.run,
         "credentials": service.credentials.run,
         "audit's head": HeadLog(service.engine).run,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 import pbx112
 from pbx112.bootstrap.applied import database_url, migration_url
 from pbx112.domain.configuration import Configuration
@@ -19,7 +21,9 @@ from pbx112.host.prompts import ensure_prompts
 from pbx112.host.secrets import Secrets, ensure_secrets, read_secrets
 from pbx112.pbx.apply import kept_file
 from pbx112.pbx.layout import Installed, prepare_folders, run_dir, write_files
+from pbx112.pbx.prompt_files import PromptFiles
 from pbx112.pbx.render import Place, render
+from pbx112.services.prompts import bring
 from pbx112.services.users import CENTRE_USERS, ensure_users, reset_passwords
 from pbx112.settings import Settings
 from pbx112.storage.configuration import (
@@ -61,7 +65,7 @@ async def prepare(settings: Settings, progress: Progress) -> Prepared:
     progress("Bringing the database to this version's tables ...")
     await migrate(migration_url(settings), migrations=settings.home / "migrations")
     install = find_asterisk(settings.asterisk, settings.runtime_dir)
-    configuration, secrets, first_start = await _centre(settings)
+    configuration, secrets, first_start = await _centre(settings, progress)
     place = make_place(settings, install, secrets)
     _compile_classic_intake()
     intake = intake_argv(settings, configuration)
@@ -90,7 +94,7 @@ def intake_argv(settings: Settings, configuration: Configuration) -> list[str]:
     return [sys.executable, "-I", "-S", str(script), *arguments]
 
 
-async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
+async def _centre(settings: Settings, progress: Progress) -> tuple[Configuration, Secrets, bool]:
     """The configuration that this node runs (a draft is not applied by a start), and the secrets that it needs."""
     engine = make_engine(database_url(settings))
     try:
@@ -111,9 +115,23 @@ async def _centre(settings: Settings) -> tuple[Configuration, Secrets, bool]:
             await ensure_users(connection, configuration, lambda name: secrets.users[name])
             if _demo_secret(settings, configuration):
                 await reset_passwords(connection, secrets.users)
-            return configuration, secrets, first_start
+        await _bring_prompts(settings, engine, progress)
+        return configuration, secrets, first_start
     finally:
         await engine.dispose()
+
+
+async def _bring_prompts(settings: Settings, engine: AsyncEngine, progress: Progress) -> None:
+    """Without a prompt of the centre's own, callers hear the built-in one: no reason not to start."""
+    try:
+        await bring(engine, PromptFiles(own_prompts_dir(settings)))
+    except OSError as error:
+        progress(f"The centre's own prompts could not be written: {error}")
+
+
+def own_prompts_dir(settings: Settings) -> Path:
+    """Where the centre's own prompts for waiting callers are."""
+    return settings.state_dir / "prompts"
 
 
 def ensure_account_secrets(settings: Settings, configuration: Configuration) -> Secrets:

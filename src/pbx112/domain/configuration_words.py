@@ -315,6 +315,10 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
         "{language!r} is no language: two or three letters, such as en.",
     ),
     "no_shift": ("Kalender harus punya giliran jaga.", "A calendar needs shifts."),
+    "no_prompt": (
+        "Pesan {prompt} belum ada dalam bahasa {language}: penelepon mendengar pesan bawaan. Unggah pesan itu.",
+        "There is no prompt {prompt} in the language {language}: callers hear the built-in one. Upload it.",
+    ),
     "time": ("{time!r} bukan jam: tulis HH:MM.", "{time!r} is no time: write HH:MM."),
     "shift_gap": (
         "Giliran jaga harus sambung-menyambung selama 24 jam.",

@@ -61,16 +61,16 @@ class NoSuchToken(NotFound):
     slug = "no-such-token"
 
 
-class BadInput(Pbx112Error):
-    """The input cannot be accepted; nothing was changed."""
-
-    slug = "bad-input"
 class NoSuchPrompt(NotFound):
     """No sound prompt has this name, language and version."""
 
     slug = "no-such-prompt"
 
 
+class BadInput(Pbx112Error):
+    """The input cannot be accepted; nothing was changed."""
+
+    slug = "bad-input"
 
 
 class VersionRequired(BadInput):
@@ -79,10 +79,6 @@ class VersionRequired(BadInput):
     slug = "version-required"
 
 
-class EditConflict(Pbx112Error):
-    """Somebody else changed the same thing first; read it again and repeat the edit."""
-
-    slug = "edit-conflict"
 class PromptUnfit(BadInput):
     """What was sent cannot be a sound prompt; nothing was changed."""
 
@@ -95,6 +91,10 @@ class CannotConvert(Pbx112Error):
     slug = "cannot-convert"
 
 
+class EditConflict(Pbx112Error):
+    """Somebody else changed the same thing first; read it again and repeat the edit."""
+
+    slug = "edit-conflict"
 
 
 class CallNotTalking(Pbx112Error):

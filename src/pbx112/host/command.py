@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -106,6 +107,34 @@ def tied_to_parent(
     return (setpriv, *flags, "--", *argv)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a program that works on a stranger's bytes may have; the kernel ends it, or refuses, beyond that."""
+
+    cpu_s: int
+    memory_bytes: int
+    file_bytes: int
+    files: int = 32
+
+
+def limited(argv: Sequence[str], limits: Limits) -> tuple[str, ...]:
+    """Give argv a prefix so that the program runs within limits, and only when nobody else needs the processor.
+
+    Raises CommandFailed when this machine cannot limit.
+    """
+    for tool, package in (("nice", "coreutils"), ("prlimit", "util-linux")):
+        if shutil.which(tool) is None:
+            raise CommandFailed(f"The program {tool} is missing; install the package {package}.")
+    bounds = (
+        f"--cpu={limits.cpu_s}",
+        f"--as={limits.memory_bytes}",
+        f"--fsize={limits.file_bytes}",
+        f"--nofile={limits.files}",
+        "--core=0",
+    )
+    return ("nice", "-n", "15", "prlimit", *bounds, "--", *argv)
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -114,16 +143,18 @@ def run(
     cwd: Path | None = None,
     user: tuple[int, int] | None = None,
     on_line: Callable[[str], None] | None = None,
+    stdin: Path | None = None,
 ) -> str:
     """Run a program to its end and return its output (standard output and error together, the last lines).
 
-    It is alone in its own session: Ctrl-C reaches only us, and whatever it leaves behind is ended with it.
+    It reads the file `stdin`, or nothing. It is alone in its own session: Ctrl-C reaches only us, and whatever it
+    leaves behind is ended with it.
     Raises CommandFailed with the program's last lines when it fails or is still running after `deadline_s`.
     """
     name = Path(argv[0]).name
     kept: deque[str] = deque(maxlen=_KEPT_LINES)
     late = threading.Event()
-    process = _start(tied_to_parent(argv, user=user), name, env, cwd)
+    process = _start(tied_to_parent(argv, user=user), name, env, cwd, stdin)
     scope = current_scope.get(None) or Scope()
     scope.add(process.pid)
 
@@ -171,20 +202,23 @@ def end_group(pid: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
         os.killpg(pid, with_signal)
 
 
-def _start(argv: Sequence[str], name: str, env: Mapping[str, str] | None, cwd: Path | None) -> subprocess.Popen[str]:
+def _start(
+    argv: Sequence[str], name: str, env: Mapping[str, str] | None, cwd: Path | None, stdin: Path | None
+) -> subprocess.Popen[str]:
     try:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+        with (stdin or Path(os.devnull)).open("rb") as source:
+            return subprocess.Popen(
+                argv,
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
     except OSError as error:
         raise CommandFailed(f"{name} could not be started: {error}") from error
 

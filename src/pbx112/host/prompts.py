@@ -62,8 +62,8 @@ TEXTS: dict[str, dict[str, str]] = {
 
 _RECIPE = 1  # raised when the way prompts are made changes, so that all are made anew
 _OVERRIDE_KINDS = (".wav", ".mp3", ".ogg")
-_MUSIC_S = 20.0
-_MUSIC_BELOW_SPEECH_DB = 12.0
+MUSIC_S = 20.0
+MUSIC_BELOW_SPEECH_DB = 12.0
 _BEEP_HZ, _BEEP_S, _BEEP_DBFS, _PAUSE_S = 440, 0.15, -30.0, 1.85
 _SPEED = {"id": 145, "en": 150}  # words a minute: a caller in distress must be able to follow
 
@@ -139,11 +139,11 @@ def _with_music(
     It is music on hold and not a queue announcement, because app_queue rings nobody while it announces.
     """
     source = override.read_bytes() if override is not None else TEXTS[language][prompt].encode()
-    settings = f"{_MUSIC_S} {_MUSIC_BELOW_SPEECH_DB}".encode()
+    settings = f"{MUSIC_S} {MUSIC_BELOW_SPEECH_DB}".encode()
 
     def make(out: Path) -> None:
         music = find_moh(runtime_dir)
-        sound.with_music(speech, music, _MUSIC_S, _MUSIC_BELOW_SPEECH_DB, out)
+        sound.with_music(speech, music, MUSIC_S, MUSIC_BELOW_SPEECH_DB, out)
 
     return _Wanted(f"moh/{prompt}-{language}/{prompt}.wav", _digest(source, settings), make)
 

@@ -20,6 +20,12 @@ _FRAME = RATE // 50
 _DEADLINE_S = 60.0
 
 
+class NothingHeard(CommandFailed):
+    """A sound is silent all through."""
+
+    slug = "nothing-heard"
+
+
 class Sound:
     """eSpeak NG and SoX of this machine, looked up when first used. All methods raise CommandFailed."""
 
@@ -68,7 +74,7 @@ class Sound:
 def loudness(file: Path) -> float:
     """Return the RMS level in dBFS of a telephone WAV, silent stretches left out.
 
-    Raises CommandFailed when all of it is silent.
+    Raises NothingHeard when all of it is silent.
     """
     with wave.open(str(file)) as sound:
         samples = array("h", sound.readframes(sound.getnframes()))
@@ -78,7 +84,7 @@ def loudness(file: Path) -> float:
     ]
     heard = [power for power in powers if _dbfs(power) > _SILENT_DBFS]
     if not heard:
-        raise CommandFailed(f"{file.name} holds nothing but silence.")
+        raise NothingHeard(f"{file.name} holds nothing but silence.")
     return _dbfs(sum(heard) / len(heard))
 
 

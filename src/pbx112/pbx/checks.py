@@ -11,6 +11,7 @@ from itertools import pairwise
 from pbx112.domain.configuration import MOST_LEVEL, Configuration, Operator, Queue, Tier, TierKind, Trunk
 from pbx112.domain.demo import DRILL_ACCOUNT
 from pbx112.domain.errors import ConfigurationInvalid
+from pbx112.domain.prompts import RESERVED
 from pbx112.domain.skills import MOST_PENALTY
 
 LATEST_SECONDS = 3600
@@ -22,8 +23,6 @@ _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}\Z")
 _NUMBER = re.compile(r"\+?[0-9]{3,15}\Z")
 _SILENT_WAIT, _SILENT_REPEATS = range(1, 31), range(1, 6)
 _MOST_TIERS = 20
-_OURS = frozenset({"sounds", "moh"})
-"""Folders beside those of a centre's own prompts."""
 
 
 def check(configuration: Configuration) -> None:
@@ -85,7 +84,7 @@ def _check_widening(queue: Queue) -> None:
             f"The steps by which queue {queue.name} widens must come one after the other, at 0 to {LATEST_SECONDS} s, "
             f"with levels from 0 to {MOST_LEVEL}."
         )
-    if queue.comfort in _OURS:
+    if queue.comfort in RESERVED:
         raise ConfigurationInvalid(f"The comfort prompt of queue {queue.name} needs another name than {queue.comfort}.")
 
 

@@ -45,7 +45,7 @@ class Place:
 
     @property
     def own_prompts_dir(self) -> Path:
-        """Where a centre's own prompts for waiting callers are kept: `<name>/<language>/`, with a file each."""
+        """Where a centre's own prompts for waiting callers are kept, as `prompt_files` says."""
         return self.base_dir.parent / "prompts"
 
 
@@ -133,7 +133,6 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "queues": configuration.queues,
         "waiting": {queue.name: Waiting(queue, prompts, surge=configuration.surge) for queue in configuration.queues},
         "own_prompts": prompts,
-        "own_prompts_dir": place.own_prompts_dir,
         "surge": configuration.surge,
         "operators": configuration.operators,
         "places": {operator.name: places(configuration, operator) for operator in configuration.operators},

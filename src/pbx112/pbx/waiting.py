@@ -6,13 +6,23 @@ from pathlib import Path
 
 from pbx112.domain.configuration import Configuration, Queue
 from pbx112.domain.skills import Width, widths
+from pbx112.pbx.prompt_files import heard_folder
 
 RULE_SECONDS = 5
 """app_queue counts a rule's time from when the caller joined. He leaves and joins again, so there is a rule for each
 offset of so many seconds; he gets that of his time rounded up, and is never late."""
 
-Prompts = Mapping[str, Mapping[str, str]]
-"""The music class of a centre's own prompt, by its name and language."""
+
+@dataclass(frozen=True, slots=True)
+class PromptClass:
+    """The music class of a centre's own prompt, and the folder with its one file."""
+
+    name: str
+    folder: Path
+
+
+Prompts = Mapping[str, Mapping[str, PromptClass]]
+"""A centre's own prompts by name and language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,8 @@ class Waiting:
         if self.surge:
             return "surge-${LANG}"
         own = self.prompts.get(self.queue.comfort, {})
-        return _nested([(f'"${{LANG}}" = "{language}"', name) for language, name in own.items()], "comfort-${LANG}")
+        cases = [(f'"${{LANG}}" = "{language}"', prompt.name) for language, prompt in own.items()]
+        return _nested(cases, "comfort-${LANG}")
 
 
 def _nested(cases: Sequence[tuple[str, str]], otherwise: str) -> str:
@@ -85,11 +96,11 @@ def _nested(cases: Sequence[tuple[str, str]], otherwise: str) -> str:
 def own_prompts(configuration: Configuration, folder: Path, languages: Iterable[str]) -> Prompts:
     """The own prompts that queues name and that have a file now: a class without a file would be silence."""
     names = sorted({queue.comfort for queue in configuration.queues if queue.comfort})
-    return {
-        name: {
-            language: f"prompt-{name}-{language}"
-            for language in languages
-            if any((folder / name / language).glob("*.wav"))
-        }
-        for name in names
-    }
+    found: dict[str, dict[str, PromptClass]] = {}
+    for name in names:
+        found[name] = {}
+        for language in languages:
+            heard = heard_folder(folder, name, language)
+            if heard is not None:
+                found[name][language] = PromptClass(f"prompt-{name}-{language}", heard)
+    return found

@@ -47,12 +47,37 @@ class Live(Protocol):
         ...
 
 
+class Prompts(Protocol):
+    """The centre's own sound prompts, as far as a configuration needs them."""
+
+    async def bring(self) -> Sequence[str]:
+        """Have their files on this node. Told in sentences."""
+        ...
+
+    async def missing(self, configuration: Configuration) -> tuple[Fault, ...]:
+        """Those that queues name and that are not there: callers hear the built-in ones."""
+        ...
+
+
+class BuiltInPrompts:
+    """No prompts but the built-in ones."""
+
+    async def bring(self) -> Sequence[str]:
+        """Nothing is to be brought."""
+        return ()
+
+    async def missing(self, configuration: Configuration) -> tuple[Fault, ...]:
+        """Nobody misses any."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The newest version, and the one this node runs."""
+    """The newest version, and the one this node runs; `warnings` keep nothing from being applied."""
 
     configuration: Configuration
     applied: Configuration
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -77,10 +102,20 @@ class Applied:
 class ConfigurationDesk:
     """Where an admin's work goes through; `lang` is the language of what is refused."""
 
-    def __init__(self, engine: AsyncEngine, applier: Applier, live: Live, *, node: str, lang: str) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        applier: Applier,
+        live: Live,
+        prompts: Prompts | None = None,
+        *,
+        node: str,
+        lang: str,
+    ) -> None:
         self._engine = engine
         self._applier = applier
         self._live = live
+        self._prompts = prompts or BuiltInPrompts()
         self._node = node
         self._lang = lang
         self._one = asyncio.Lock()
@@ -98,7 +133,7 @@ class ConfigurationDesk:
             newest = await stored.load_configuration(connection)
         if newest is None:
             raise NotFound("There is no configuration yet; start the system once (pbx112 prepare).")
-        return Draft(newest, self._live.configuration)
+        return Draft(newest, self._live.configuration, await self._prompts.missing(newest))
 
     async def edit(self, edit: Edit, *, expected_version: int, who: str) -> Configuration:
         """Save the edited draft as a version. Returns it.
@@ -140,6 +175,13 @@ class ConfigurationDesk:
             self._refuse(faults(configuration))
             return await self._apply(configuration, who)
 
+    async def refresh(self) -> Rendering:
+        """Have Asterisk read anew what runs, where its files are others by now. Raises what `apply` raises."""
+        async with self._one:
+            rendering = await self._applier.apply(self._live.configuration, lambda _: None)
+        log.info("What runs was rendered again.", files=rendering.files)
+        return rendering
+
     async def rollback(self, to: int, *, expected_version: int, who: str) -> Applied:
         """Make an earlier version the newest one, and apply it. Raises NotFound, and what `apply` raises."""
         saved = await self.take_back(to, expected_version=expected_version, who=who)
@@ -180,6 +222,7 @@ class ConfigurationDesk:
 
     async def _apply(self, configuration: Configuration, who: str) -> Applied:
         self.steps = []
+        prompts = await self._prompts.bring()
         try:
             rendering = await self._applier.apply(configuration, self.steps.append)
         except Pbx112Error as error:
@@ -188,7 +231,8 @@ class ConfigurationDesk:
             await self._record(configuration.version, who, "failed", told)
             raise
         self.steps.append("members")
-        told = tuple(await self._live.go_live(configuration))
+        warned = [say(fault, self._lang) for fault in await self._prompts.missing(configuration)]
+        told = (*await self._live.go_live(configuration), *prompts, *warned)
         self.steps.append("applied")
         await self._record(configuration.version, who, "applied", told)
         log.info("A configuration was applied.", version=configuration.version, who=who, files=rendering.files)

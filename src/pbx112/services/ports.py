@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from pbx112.domain.configuration import Configuration
 from pbx112.domain.live import LiveState
+from pbx112.domain.prompts import PromptUse, SoundKind
 
 AlarmLevel = Literal["warning", "critical"]
 """`critical`: callers are not served, or nobody would notice if they were not. `warning`: somebody should look."""
@@ -199,4 +200,28 @@ class AlarmBoard(Protocol):
 
     def clear(self, key: str) -> None:
         """The alarm `key` is over, or never was."""
+        ...
+
+
+class PromptFiles(Protocol):
+    """This node's files of the prompts that callers hear. All methods block, and raise OSError."""
+
+    def has(self, name: str, language: str) -> bool:
+        """Whether callers of this language can hear this prompt here; else they hear the built-in one."""
+        ...
+
+    def lacking(self, wanted: Sequence[PromptUse]) -> list[PromptUse]:
+        """Those which are not the version in use here."""
+        ...
+
+    def put(self, prompt: PromptUse, wav: bytes) -> None:
+        """Have this version here, whole, and in use."""
+        ...
+
+
+class PromptMaker(Protocol):
+    """Turns a recording into what waiting callers hear."""
+
+    async def make(self, recording: bytes, kind: SoundKind) -> bytes:
+        """The prompt as a WAV file in the telephone's form. Raises PromptUnfit, CannotConvert."""
         ...

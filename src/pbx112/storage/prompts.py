@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, select, text
+from sqlalchemy import and_, func, insert, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbx112.domain.errors import NoSuchPrompt
+from pbx112.domain.prompts import PromptUse
 from pbx112.storage import audit
 from pbx112.storage.tables import prompt_uses, prompts
 
@@ -28,18 +30,6 @@ class PromptVersion:
     sha256: str
     duration_ms: int
     file_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class PromptUse:
-    """Which version of a prompt callers hear."""
-
-    name: str
-    language: str
-    version: int
-
-    def __str__(self) -> str:
-        return f"{self.name}/{self.language} version {self.version}"
 
 
 async def add_prompt(
@@ -92,7 +82,7 @@ async def prompts_in_use(conn: AsyncConnection) -> list[PromptUse]:
     table = prompt_uses
     newest = (
         select(table.c.name, table.c.language, table.c.version)
-        .distinct(table.c.name, table.c.language)
+        .ext(distinct_on(table.c.name, table.c.language))
         .order_by(table.c.name, table.c.language, table.c.id.desc())
     )
     return [PromptUse(*row) for row in await conn.execute(newest)]
@@ -115,7 +105,7 @@ async def prompt_wav(conn: AsyncConnection, use: PromptUse) -> bytes:
     return bytes(wav)
 
 
-def _version(row: Row[Any] | Sequence[Any]) -> PromptVersion:
+def _version(row: Sequence[Any]) -> PromptVersion:
     name, language, version, who, at, sha256, duration_ms, file_name = row
     return PromptVersion(name, language, version, who, at, sha256.hex(), duration_ms, file_name)
 
