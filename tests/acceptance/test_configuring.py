@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import math
 import random
+import wave
+from array import array
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -177,6 +181,55 @@ async def edited(desk: Desk, dice: random.Random) -> None:
         case _:
             source = f"127.9.{dice.randrange(250)}.{dice.randrange(250)}"
             await desk.done("PUT", f"/v1/trunks/t{number}", {"display_name": "T", "sources": [source]})
+
+
+async def test_given_a_prompt_of_ones_own_when_its_version_changes_then_the_next_caller_hears_it_and_nobody_is_dropped(
+    desk: Desk, centre: Centre
+) -> None:
+    async def upload(hz: int) -> dict[str, Any]:
+        answer = await centre.api("PUT", "/v1/prompts/kota/id", content=sine(hz, 8), params={"file_name": f"{hz}.wav"})
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def heard(caller: Softphone) -> set[int]:
+        return {hz for hz, tone in (await caller.hear(1, [700, 1100])).items() if tone.present}
+
+    await desk.put("queues", "112", comfort="kota", answer_mode="immediate")
+    assert "kota" in (await desk.done("POST", "/v1/config/validate"))["warnings"][0]["message"]
+    first = await upload(700)
+    done = await desk.apply()
+    assert (done["told"], "musiconhold.conf" in done["files"]) == ([], True)
+    async with (
+        Softphone.start("127.0.0.1") as operator,
+        Softphone.start("127.0.0.3", user="+62811") as one,
+        Softphone.start("127.0.0.3", user="+62812") as two,
+    ):
+        await centre.log_in(operator, "op1")
+        await one.call(centre.invite_uri)
+        await one.wait_for("confirmed", 3)
+        assert await heard(one) == {700}
+        second = await upload(1100)
+        assert (second["version"], second["in_use"]) == (first["version"] + 1, False)
+        used = await centre.api("POST", "/v1/prompts/kota/id/use", json={"version": second["version"]})
+        assert used.json()["told"] == []
+        assert await heard(one) == {700}
+        await two.call(centre.invite_uri)
+        await two.wait_for("confirmed", 3)
+        assert await heard(two) == {1100}
+        await until_waiting(centre, 2)
+        (prompt,) = (await centre.get("/v1/prompts"))["items"]
+        assert (prompt["in_use"], prompt["queues"]) == (second["version"], ["112"])
+
+
+def sine(hz: int, seconds: float) -> bytes:
+    """A recording of a tone, at a rate that is not the telephone's."""
+    file = io.BytesIO()
+    samples = array("h", (round(9000 * math.sin(2 * math.pi * hz * n / 16000)) for n in range(round(16000 * seconds))))
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 16000, 0, "NONE", ""))
+        sound.writeframes(samples.tobytes())
+    return file.getvalue()
 
 
 async def test_given_a_draft_that_is_not_applied_when_the_system_starts_again_then_what_ran_runs(
