@@ -310,3 +310,23 @@ def test_given_a_queue_without_a_prompt_then_nothing_is_missing(tmp_path: Path) 
     queues = (Queue("112", "x"), Queue("113", "y", comfort="kota", language="en"))
     (fault,) = service.missing(replace(DEMO_CENTRE, queues=queues), files)
     assert fault.told == {"prompt": "kota", "language": "en"}
+
+
+async def test_given_a_player_that_asks_for_parts_when_answered_then_it_gets_them(
+    web: httpx.AsyncClient, node: Node
+) -> None:
+    await node.upload(b"0123456789")
+    whole = WAV + b"0123456789"
+    for asked, status, part, told in (
+        ("bytes=0-", 206, whole, "bytes 0-21/22"),
+        ("bytes=12-13", 206, b"01", "bytes 12-13/22"),
+        ("bytes=-3", 206, b"789", "bytes 19-21/22"),
+        ("bytes=20-99", 206, b"89", "bytes 20-21/22"),
+        ("bytes=22-", 416, b"", "bytes */22"),
+        ("bytes=9-3", 416, b"", "bytes */22"),
+        ("bytes=0-1,4-5", 200, whole, None),
+        ("lines=1-2", 200, whole, None),
+    ):
+        answer = await web.get("/v1/prompts/kota/id/1.wav", headers={"Range": asked})
+        assert (answer.status_code, answer.content) == (status, part), asked
+        assert answer.headers.get("content-range") == told

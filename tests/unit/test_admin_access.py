@@ -50,6 +50,10 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/admin/rollback/{version}"): {ADMIN},
     ("GET", "/admin/surge"): LOOK,
     ("POST", "/admin/surge"): {SUPERVISOR, ADMIN},
+    ("GET", "/admin/prompts"): LOOK,
+    ("POST", "/admin/prompts"): {ADMIN},
+    ("GET", "/admin/prompts/{name}/{language}/{version}.wav"): LOOK,
+    ("POST", "/admin/prompts/{name}/{language}/use"): {ADMIN},
     ("GET", "/admin/users"): CHECK,
     ("GET", "/admin/users/{name}"): CHECK,
     ("POST", "/admin/users/{name}"): {ADMIN},
@@ -68,7 +72,7 @@ PUBLIC_PAGES = {
     ("POST", "/admin/language"),
     ("GET", "/admin/static/{name}"),
 }
-FILLED = {"name": "op1", "id": "1", "before": "1", "after": "2", "version": "1"}
+FILLED = {"name": "op1", "id": "1", "before": "1", "after": "2", "version": "1", "language": "id"}
 OURS = {"Origin": "http://pbx112"}
 CLOSED = [route for route in ROUTES if route.group == PAGES and not route.access.public]
 POSTS = [route for route in ROUTES if route.group == PAGES and route.method == "POST"]

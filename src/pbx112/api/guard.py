@@ -24,8 +24,9 @@ LARGEST_BODY = 64 * 1024
 _LARGEST_OF = (
     # A whole configuration: 500 operators are some 200 KB.
     (re.compile(r"/v1/config"), 4 * 1024 * 1024),
-    # A recording.
+    # A recording; from a page it comes with other fields of its form.
     (re.compile(r"/v1/prompts/[^/]+/[^/]+"), MOST_BYTES),
+    (re.compile(r"/admin/prompts"), MOST_BYTES + LARGEST_BODY),
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

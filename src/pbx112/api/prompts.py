@@ -1,7 +1,9 @@
 """A centre's own sound prompts, over the web door: a list, upload, a sound to play, and which version callers hear."""
 
+import re
 from dataclasses import asdict
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Request, Response
@@ -10,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pbx112.api.access import Who
 from pbx112.api.answers import answer
 from pbx112.api.inputs import refuse_repeats, storable
-from pbx112.api.parts import ApiParts, Parts
+from pbx112.api.parts import Parts
 from pbx112.domain.configuration_words import say
 from pbx112.domain.prompts import MOST_FILE_NAME, PromptUse
 from pbx112.services.prompts import Prompt
@@ -19,6 +21,8 @@ from pbx112.storage.prompts import PromptVersion
 PromptName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$", description="as queues name it")]
 Language = Annotated[Literal["id", "en"], Path(description="the callers' language")]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+_RANGE = re.compile(r"bytes=([0-9]{1,12})?-([0-9]{1,12})?")
 
 
 class SoundResponse(Response):
@@ -53,12 +57,16 @@ class PromptShown(BaseModel):
 
 
 class PromptList(BaseModel):
-    """All prompts of the centre's own. `missing` are those that queues name and that are not there, in sentences."""
+    """All prompts of the centre's own. `missing` are those that queues name and that are not there, in sentences.
+
+    `told` says why Asterisk on this node does not play yet what was put to use.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     items: list[PromptShown]
     missing: list[str]
+    told: list[str]
 
 
 class PromptHeard(BaseModel):
@@ -104,7 +112,10 @@ class UseWish(BaseModel):
 
 async def get_prompts(parts: Parts) -> Response:
     """The centre's own prompts, with every version of each."""
-    return answer(await shown(parts))
+    configuration = parts.configuration()
+    found = await parts.prompts.prompts(configuration)
+    missing = [say(fault, parts.lang) for fault in await parts.prompts.missing(configuration)]
+    return answer({"items": [_prompt(prompt) for prompt in found], "missing": missing, "told": parts.prompts.told})
 
 
 async def put_prompt(
@@ -127,24 +138,34 @@ async def put_prompt(
     return answer({**_version(done.version), **about})
 
 
-async def get_prompt_wav(name: PromptName, language: Language, version: Version, parts: Parts) -> Response:
-    """A version's sound, as callers hear it."""
-    wav = await parts.prompts.wav(PromptUse(name, language, version))
-    return SoundResponse(wav, headers={"Content-Disposition": f'inline; filename="{name}-{language}-{version}.wav"'})
+async def get_prompt_wav(
+    name: PromptName, language: Language, version: Version, request: Request, parts: Parts
+) -> Response:
+    """A version's sound, as callers hear it; a part of it for a `Range`."""
+    return sound(request, await parts.prompts.wav(PromptUse(name, language, version)))
+
+
+def sound(request: Request, wav: bytes) -> Response:
+    """A sound, or the part that a player asks for."""
+    whole = len(wav)
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    if asked is None:
+        return SoundResponse(wav, headers={"Accept-Ranges": "bytes"})
+    first, last = (int(one) if one else None for one in asked.groups())
+    start = max(whole - (last or 0), 0) if first is None else first
+    end = whole if first is None or last is None else min(last + 1, whole)
+    if start >= end:
+        return SoundResponse(
+            status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers={"Content-Range": f"bytes */{whole}"}
+        )
+    headers = {"Accept-Ranges": "bytes", "Content-Range": f"bytes {start}-{end - 1}/{whole}"}
+    return SoundResponse(wav[start:end], HTTPStatus.PARTIAL_CONTENT, headers)
 
 
 async def post_prompt_use(name: PromptName, language: Language, wish: UseWish, parts: Parts, who: Who) -> Response:
-    """Let callers hear this version; an earlier one too. Who waits hears out what he hears."""
+    """Let the next callers hear this version, or an earlier one. Who waits goes on hearing the one that he hears."""
     told = await parts.prompts.use(PromptUse(name, language, wish.version), who=who.name)
     return answer({"name": name, "language": language, "version": wish.version, "told": told})
-
-
-async def shown(parts: ApiParts) -> dict[str, Any]:
-    """The list, as JSON has it."""
-    configuration = parts.configuration()
-    found = await parts.prompts.prompts(configuration)
-    missing = [say(fault, parts.lang) for fault in await parts.prompts.missing(configuration)]
-    return {"items": [_prompt(prompt) for prompt in found], "missing": missing}
 
 
 def _prompt(prompt: Prompt) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from pbx112.api.access import (
     STAFF,
     Access,
 )
-from pbx112.api.admin import acts, applying, entry, home, parts, people, programs, sessions
+from pbx112.api.admin import acts, applying, entry, home, parts, people, programs, sessions, sounds
 from pbx112.domain.configuration_edit import KINDS
 
 
@@ -187,6 +187,10 @@ ROUTES = (
     Route("POST", "/admin/rollback/{version}", applying.post_rollback, ADMIN_ONLY, PAGES),
     Route("GET", "/admin/surge", applying.get_surge, OVERSIGHT, PAGES),
     Route("POST", "/admin/surge", applying.post_surge, LEAD, PAGES),
+    Route("GET", "/admin/prompts", sounds.get_sounds, OVERSIGHT, PAGES),
+    Route("POST", "/admin/prompts", sounds.post_sound, ADMIN_ONLY, PAGES),
+    Route("GET", "/admin/prompts/{name}/{language}/{version}.wav", sounds.get_sound, OVERSIGHT, PAGES),
+    Route("POST", "/admin/prompts/{name}/{language}/use", sounds.post_use, ADMIN_ONLY, PAGES),
     Route("GET", "/admin/users", people.get_users, AUDIT, PAGES),
     Route("GET", "/admin/new/users", people.get_new_user, ADMIN_ONLY, PAGES),
     Route("POST", "/admin/new/users", people.post_new_user, ADMIN_ONLY, PAGES),

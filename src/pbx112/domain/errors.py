@@ -1,6 +1,6 @@
 """One base for every error of the service; the message is for people and says what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,6 +83,12 @@ class PromptUnfit(BadInput):
     """What was sent cannot be a sound prompt; nothing was changed."""
 
     slug = "prompt-unfit"
+
+    def __init__(self, text: str, why: str = "", told: Mapping[str, object] | None = None) -> None:
+        """`why` is the key of the sentence `text`, `told` what it speaks of: for a reader of another language."""
+        super().__init__(text)
+        self.why = why
+        self.told = dict(told or {})
 
 
 class CannotConvert(Pbx112Error):

@@ -64,7 +64,7 @@ def check_name(name: str, language: str, lang: str) -> None:
 
 def unfit(why: str, lang: str, **told: object) -> PromptUnfit:
     """Why something cannot be a prompt, in words."""
-    return PromptUnfit(say(why, lang, **told))
+    return PromptUnfit(say(why, lang, **told), why, told)
 
 
 def say(what: str, lang: str, **told: object) -> str:

@@ -126,6 +126,12 @@ class PromptDesk:
         self._making = False
         self._bringing = asyncio.Lock()
         self._owed = False
+        self._reason = ""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Why Asterisk on this node does not play yet what was put to use; nothing when it does."""
+        return (say("not_read", self._lang, node=self._node, reason=self._reason),) if self._reason else ()
 
     async def prompts(self, configuration: Configuration) -> list[Prompt]:
         """All of them, by name and language; `configuration` tells which queues name each."""
@@ -178,29 +184,28 @@ class PromptDesk:
 
     async def keep(self) -> None:
         """Do what another node's admin wants, and what did not succeed before; for ever."""
-        told = ""
         while True:
-            reason = await self._tried(always=False)
-            if reason and reason != told:
-                log.warning("The prompts are not up to date; it is tried again.", reason=reason)
-            told = reason
+            before = self._reason
+            await self._try(always=False)
+            if self._reason and self._reason != before:
+                log.warning("The prompts are not up to date; it is tried again.", reason=self._reason)
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _carried_out(self) -> tuple[str, ...]:
-        reason = await self._tried(always=True)
-        return (say("not_read", self._lang, node=self._node, reason=reason),) if reason else ()
+        await self._try(always=True)
+        return self.told
 
-    async def _tried(self, *, always: bool) -> str:
-        """Files, then Asterisk; the reason why not, if so. Without `always` Asterisk is asked only when it has to."""
+    async def _try(self, *, always: bool) -> None:
+        """Files, then Asterisk; keeps the reason why not. Without `always` Asterisk is asked only when it has to."""
         async with self._bringing:
             try:
                 self._owed |= await bring(self._engine, self._files) or always
                 if self._owed:
                     await self._refresh()
             except (Pbx112Error, OSError) as error:
-                return str(error)
-            self._owed = False
-            return ""
+                self._reason = str(error)
+            else:
+                self._owed, self._reason = False, ""
 
     async def _made(self, recording: bytes, file_name: str) -> bytes:
         if len(file_name) > MOST_FILE_NAME or not file_name.isprintable():

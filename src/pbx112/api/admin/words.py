@@ -22,6 +22,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "trunks": ("Trunk", "Trunks"),
     "calendars": ("Kalender jaga", "Shift calendars"),
     "entry": ("Aturan masuk", "Entry rules"),
+    "prompts": ("Pesan suara", "Sound prompts"),
     "surge": ("Mode lonjakan", "Surge mode"),
     "versions": ("Versi", "Versions"),
     "users": ("Pengguna", "Users"),
@@ -223,6 +224,41 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "surge_turn_on": ("Nyalakan mode lonjakan", "Turn surge mode on"),
     "surge_turn_off": ("Matikan mode lonjakan", "Turn surge mode off"),
+    # sound prompts
+    "lead.prompts": (
+        "Yang didengar penelepon selagi menunggu, lalu musik. Antrean memakainya lewat bidang Pesan tunggu; tanpa itu "
+        "terdengar pesan bawaan.",
+        "What callers hear while they wait, and then music. Queues name it in their field Comfort prompt; without it "
+        "the built-in prompt is heard.",
+    ),
+    "prompt_upload": ("Unggah rekaman", "Upload a recording"),
+    "prompt_upload_lead": (
+        "WAV, MP3 atau Ogg, paling banyak 20 MB dan 5 menit. Rekaman disamakan kerasnya, dan musik ditambahkan.",
+        "WAV, MP3 or Ogg, at most 20 MB and 5 minutes. It is made as loud as the other prompts, and music is added.",
+    ),
+    "field.prompt": ("Nama pesan", "Prompt's name"),
+    "field.prompt_language": ("Bahasa penelepon", "Callers' language"),
+    "field.prompt_file": ("Berkas", "File"),
+    "field.prompt_use": ("Langsung dipakai", "Callers hear it at once"),
+    "hint.prompt_use": (
+        "Tanpa ini dengarkan dahulu. Versi pertama selalu langsung dipakai.",
+        "Without it, listen first. A first version always is heard at once.",
+    ),
+    "prompt_of": ("{name}, bahasa {language}", "{name}, language {language}"),
+    "prompt_queues": ("Dipakai antrean: {queues}", "Named by the queues {queues}"),
+    "prompt_no_queue": ("Belum dipakai antrean mana pun.", "No queue names it."),
+    "prompt_heard": ("terdengar sekarang", "heard now"),
+    "prompt_listen": ("Dengarkan", "Listen"),
+    "prompt_use": ("Pakai versi ini", "Use this version"),
+    "prompt_seconds": ("{seconds} detik", "{seconds} s"),
+    "prompt_added": (
+        "Versi {version} dari {name} ({language}) diunggah.",
+        "{name} ({language}) has a version {version}.",
+    ),
+    "prompt_now": (
+        "Penelepon berikutnya mendengar versi {version} dari {name} ({language}).",
+        "The next callers hear version {version} of {name} ({language}).",
+    ),
     # users, tokens, audit
     "lead.users": (
         "Siapa yang boleh masuk ke halaman ini dan ke API, dan dengan hak apa.",
@@ -317,6 +353,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "act.user.password": ("Kata sandi diganti", "Password changed"),
     "act.token.create": ("Token dibuat", "Token made"),
     "act.token.revoke": ("Token dicabut", "Token revoked"),
+    "act.prompt.upload": ("Pesan suara diunggah", "Sound prompt uploaded"),
+    "act.prompt.use": ("Versi pesan suara dipakai", "Sound prompt's version put to use"),
     "act.rules.save": ("Aturan penelepon iseng disimpan", "Nuisance rules saved"),
     "act.cells.import": ("Tabel sel diimpor", "Cell table imported"),
     "act.call.annotate": ("Catatan panggilan diubah", "Call annotated"),
