@@ -213,7 +213,7 @@ async def test_given_a_draft_that_would_ring_nobody_when_applied_then_links_lead
     assert "It was not applied" in text
     assert 'href="/admin/queues/112#f-top"' in text
     assert "would ring nobody" in at_field(await site.page("/admin/queues/112"), "f-overflow")
-    assert "1 faults." in await site.page("/admin")
+    assert "Faults: 1." in await site.page("/admin")
     assert "draft" in await site.send("/admin/discard", {"version": "2"})
     assert (await site.parts.desk.draft()).changes == ()
 

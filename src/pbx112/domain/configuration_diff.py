@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pbx112.domain.configuration import Configuration
+from pbx112.domain.configuration_choices import choice
 from pbx112.domain.configuration_words import FIELDS, KINDS, label, spoken
 
 Act = Literal["added", "removed", "changed"]
@@ -32,11 +33,13 @@ class Change:
         """The difference in a sentence."""
         part = f"{spoken(KINDS[self.kind], lang)} {self.name}".strip()
         if not self.field:
-            known = "" if self.kind in _NAMED else f": {_value(self.before)} → {_value(self.after)}"
+            known = "" if self.kind in _NAMED else f": {self._values(self.kind, lang)}"
             return f"{part} {spoken(_WORDS[self.act], lang)}{known}"
         unit = spoken(FIELDS[self.field].unit, lang) if self.field in FIELDS else ""
-        values = f"{_value(self.before)} → {_value(self.after)}"
-        return f"{part}, {label(self.field, lang)}: {values} {unit}".rstrip()
+        return f"{part}, {label(self.field, lang)}: {self._values(self.field, lang)} {unit}".rstrip()
+
+    def _values(self, field: str, lang: str) -> str:
+        return f"{_value(field, self.before, lang)} → {_value(field, self.after, lang)}"
 
 
 def changes(before: Configuration, after: Configuration) -> tuple[Change, ...]:
@@ -73,11 +76,24 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _value(value: Any) -> str:
+def _value(field: str, value: Any, lang: str) -> str:
     if value in (None, "", [], ()):
         return "-"
+    if isinstance(value, bool):
+        return spoken(("ya", "yes") if value else ("tidak", "no"), lang)
     if isinstance(value, list):
-        return ", ".join(map(_value, value))
+        return "; ".join(_value(field, one, lang) for one in value)
     if isinstance(value, dict):
-        return " ".join(f"{key}={one}" for key, one in value.items())
-    return str(value)
+        return ", ".join(_named(key, one, lang) for key, one in value.items())
+    return choice(field, str(value), lang)
+
+
+def _named(key: str, value: Any, lang: str) -> str:
+    said = _value(key, value, lang)
+    if key in _SPEAKS_FOR_ITSELF:
+        return said
+    unit = spoken(FIELDS[key].unit, lang) if key in FIELDS else ""
+    return f"{label(key, lang).lower()} {said} {unit}".rstrip()
+
+
+_SPEAKS_FOR_ITSELF = frozenset({"name", "kind"})

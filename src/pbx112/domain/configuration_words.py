@@ -75,13 +75,17 @@ FIELDS: Mapping[str, FieldWords] = {
         ),
     ),
     "answer_after_seconds": FieldWords(
-        ("Berdering dahulu", "Rings first"), _SECONDS, ("Untuk mode after.", "For the mode `after`.")
+        ("Berdering dahulu", "Rings first"),
+        _SECONDS,
+        ("Bila dijawab setelah beberapa detik (after).", "When it is answered after some seconds (after)."),
     ),
     "priority": FieldWords(
         ("Prioritas", "Priority"),
-        meaning=("Lebih besar lebih dahulu (-100 sampai 100).", "The larger, the earlier (-100 to 100)."),
+        meaning=("Lebih besar lebih dahulu.", "The larger, the earlier."),
     ),
-    "language": FieldWords(("Bahasa", "Language"), meaning=("id atau en.", "id or en.")),
+    "language": FieldWords(
+        ("Bahasa", "Language"), meaning=("Bahasa pesan suara: id atau en.", "Of the prompts: id or en.")
+    ),
     "overflow": FieldWords(
         ("Daftar luapan", "Overflow list"),
         meaning=(
@@ -100,7 +104,8 @@ FIELDS: Mapping[str, FieldWords] = {
         ("Waktu bagi penelepon yang diam untuk menekan tombol.", "Time for a silent caller to press a key."),
     ),
     "silent_repeats": FieldWords(
-        ("Ulangi pertanyaan", "Repeats of the question"), meaning=("1 sampai 5 kali.", "1 to 5 times.")
+        ("Ulangi pertanyaan", "Repeats of the question"),
+        meaning=("Berapa kali penelepon yang diam ditanya.", "How often a silent caller is asked."),
     ),
     "skill": FieldWords(
         ("Keahlian", "Skill"),
@@ -200,9 +205,24 @@ FIELDS: Mapping[str, FieldWords] = {
     ),
     "kind": FieldWords(("Yang dilakukan", "What is done")),
     "after_seconds": FieldWords(("Setelah menunggu", "After a wait of"), _SECONDS),
-    "target": FieldWords(("Tujuan", "Target"), meaning=("Nama antrean atau nomor.", "A queue's name or a number.")),
+    "target": FieldWords(
+        ("Tujuan", "Target"),
+        meaning=("Nama antrean atau nomor; selain itu kosong.", "A queue's name or a number; else empty."),
+    ),
     "level": FieldWords(("Tingkat", "Level")),
     "penalty": FieldWords(("Penalti", "Penalty")),
+    "skill_name": FieldWords(("Keahlian", "Skill")),
+    "shift_name": FieldWords(("Nama giliran", "Shift's name")),
+    "caller_language": FieldWords(
+        ("Bahasa ponsel", "Phone's language"),
+        meaning=("Misalnya en; kosong: semua.", "Such as en; empty: all."),
+    ),
+    "rule_priority": FieldWords(
+        ("Prioritas", "Priority"), meaning=("Kosong: milik antrean.", "Empty: the queue's own.")
+    ),
+    "number_trunk": FieldWords(
+        ("Trunk", "Trunk"), meaning=("Untuk nomor lain; selain itu kosong.", "For another number; else empty.")
+    ),
     "start": FieldWords(("Mulai", "Start"), meaning=("HH:MM.", "HH:MM.")),
     "end": FieldWords(("Selesai", "End"), meaning=("HH:MM.", "HH:MM.")),
 }

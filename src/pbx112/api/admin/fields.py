@@ -17,6 +17,15 @@ Choices = tuple[tuple[str, str], ...]
 
 _WIDENING_RANGES = {"after_seconds": (0, RANGES["after_seconds"][1]), "level": (0, MOST_LEVEL)}
 
+_WORDS_OF = {
+    ("Skill", "name"): "skill_name",
+    ("Shift", "name"): "shift_name",
+    ("EntryRule", "language"): "caller_language",
+    ("EntryRule", "priority"): "rule_priority",
+    ("Tier", "trunk"): "number_trunk",
+}
+"""Fields that mean something else than others of the same name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -56,7 +65,7 @@ def _default(one: Any) -> Any:
 
 
 def _field(shape: type, name: str, hint: Any, *, default: Any, configuration: Configuration, lang: str) -> Field:
-    words = FIELDS.get(name, FieldWords((name, name)))
+    words = FIELDS.get(_WORDS_OF.get((shape.__name__, name), name), FieldWords((name, name)))
     label, unit, meaning = (spoken(pair, lang) for pair in (words.label, words.unit, words.meaning))
     none = NoneType in get_args(hint)
     kind = next(one for one in get_args(hint) if one is not NoneType) if none else hint

@@ -19,7 +19,7 @@ from pbx112.api.admin.words import LANGUAGES, words
 from pbx112.api.parts import parts_of
 from pbx112.api.tokens import Identity
 from pbx112.domain.configuration_choices import choice
-from pbx112.domain.configuration_words import label
+from pbx112.domain.configuration_words import KINDS, label, spoken
 from pbx112.domain.errors import BadInput, DatabaseUnavailable, NotFound
 from pbx112.services.configuring import Draft
 from pbx112.services.users import Role
@@ -115,6 +115,7 @@ def _common(request: Request, lang: str) -> dict[str, Any]:
         "t": lambda key, **told: words(key, lang, **told),
         "at": at,
         "label": lambda field: label(field, lang),
+        "kind_of": lambda kind: spoken(KINDS[kind], lang),
         "choice": lambda field, value: choice(field, value, lang),
         "say": lambda change: change.say(lang),
         "here": request.url.path,

@@ -30,12 +30,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "audit": ("Audit", "Audit"),
     # the banner
     "banner": (
-        "Draf (versi {draft}) berbeda dari yang berjalan (versi {applied}): {count} perubahan.",
-        "The draft (version {draft}) differs from what runs (version {applied}): {count} changes.",
+        "Draf (versi {draft}) berbeda dari yang berjalan (versi {applied}). Perubahan: {count}.",
+        "The draft (version {draft}) differs from what runs (version {applied}). Changes: {count}.",
     ),
     "banner_faults": (
-        "Belum dapat diterapkan: {count} kesalahan.",
-        "It cannot be applied yet: {count} faults.",
+        "Belum dapat diterapkan. Kesalahan: {count}.",
+        "It cannot be applied yet. Faults: {count}.",
     ),
     "see_difference": ("Lihat perbedaan", "See the difference"),
     "apply": ("Terapkan", "Apply"),
@@ -65,7 +65,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "none": ("-", "-"),
     "optional": ("boleh kosong", "may be empty"),
     "choose": ("(pilih)", "(choose)"),
-    "nothing_chosen": ("(tidak ada)", "(none)"),
+    "nothing_chosen": ("(kosong)", "(empty)"),
     "from_to": ("{least} sampai {most}.", "{least} to {most}."),
     "add_new": ("Tambah", "Add"),
     "new.queues": ("Antrean baru", "New queue"),
@@ -282,8 +282,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Letters, digits, dot, - and _; 40 at most.",
     ),
     "hint.operator": (
-        "Telepon yang dipakai pengguna ini; wajib untuk hak operator.",
-        "The phone this user works with; needed for the role operator.",
+        "Telepon yang dipakai pengguna ini; wajib untuk hak operator, selain itu boleh kosong.",
+        "The phone this user works with; needed for the role operator, else it may be empty.",
     ),
     "hint.disabled": ("Tidak dapat masuk, dan tokennya tidak berlaku.", "Cannot sign in, and his tokens are void."),
     "hint.password_new": ("8 sampai 256 huruf.", "8 to 256 characters."),
@@ -291,7 +291,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "8 sampai 256 huruf; kosong: tetap seperti sekarang.",
         "8 to 256 characters; empty: it stays as it is.",
     ),
-    "hint.old_password": ("Hanya untuk mengganti kata sandi.", "Only to change the password."),
+    "hint.old_password": ("Untuk mengganti kata sandi; selain itu kosong.", "To change the password; else empty."),
     "hint.expires": ("1 sampai 3650; kosong: sampai dicabut.", "1 to 3650; empty: until it is revoked."),
     "role.operator": ("Operator: menerima panggilan", "Operator: takes calls"),
     "role.supervisor": ("Penyelia: melihat semua, mode lonjakan", "Supervisor: sees everything, surge mode"),
@@ -303,6 +303,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "bad.operator": ("Hak operator membutuhkan akun operator.", "The role operator needs an operator account."),
     "bad.days": ("Tulis 1 sampai 3650 hari.", "Write 1 to 3650 days."),
     "user_saved": ("Pengguna {name} disimpan.", "User {name} is saved."),
+    "user_n": ("Pengguna {name}", "User {name}"),
     "user_save": ("Simpan", "Save"),
     "user_remove_explained": (
         "Ia tidak dapat masuk lagi, dan tokennya tidak berlaku.",
