@@ -139,6 +139,8 @@ messy = st.lists(
 @settings(max_examples=400, deadline=None)
 @given(messy, st.lists(st.integers(1, 400), max_size=30))
 @example(b'"' * 200, [1] * 200)
+@example(b'\n"\n', [1])
+@example(b'\n"AB","1.\n', [1, 3, 1])
 def test_given_any_bytes_in_any_steps_when_fed_then_the_same_records_come_out(data: bytes, steps: list[int]) -> None:
     pieces, covered = whole(data)
     grown = fed(data, steps)

@@ -16,6 +16,8 @@ LONGEST = 64 * 1024
 # Possessive repeats: linear time on any bytes.
 _FIELD = rb'"(?:[^"]++|"")*+"'
 _HEAD = re.compile(rb'"[A-Za-z][A-Za-z0-9_]{1,63}","[0-9]{1,12}\.[0-9]{1,6}"')
+_HEADS_BEGIN = re.compile(rb'"(?:[A-Za-z][A-Za-z0-9_]{0,63}(?:"(?:,(?:"(?:[0-9]{1,12}(?:\.[0-9]{0,6})?)?)?)?)?)?')
+"""What may still become a head."""
 _RECORD = re.compile(_HEAD.pattern + rb"(?:," + _FIELD + rb"){%d}+\r?\n" % (FIELDS - 2))
 _ONE_FIELD = re.compile(_FIELD)
 _LONGEST_HEAD = 96
@@ -79,7 +81,7 @@ def _next(data: bytes, at: int, at_end: bool) -> tuple[int, str | None]:
 
 def _shape(data: bytes, at: int) -> _Shape:
     """Judge bytes that are no complete record."""
-    if _HEAD.match(data, at) is None and len(data) - at > _LONGEST_HEAD:
+    if _HEAD.match(data, at) is None and not _HEADS_BEGIN.fullmatch(data[at : at + _LONGEST_HEAD]):
         return _Shape.BROKEN
     place = at
     for left in range(FIELDS - 1, -1, -1):
