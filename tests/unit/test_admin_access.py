@@ -225,3 +225,11 @@ async def test_given_the_centres_language_when_nothing_is_chosen_then_the_pages_
             assert f'<html lang="{lang}">' in page.text
             client.cookies.set("pbx112_lang", "xx", path="/admin")
             assert f'<html lang="{lang}">' in (await client.get("/admin/sign-in")).text
+
+
+async def test_given_an_address_that_is_none_then_it_is_told_on_a_page_among_the_pages_only() -> None:
+    async with client_of(make_parts(lang="en")) as client:
+        page, other = await client.get("/admin/nothing/here"), await client.get("/v1/nothing")
+    assert (page.status_code, other.status_code) == (404, 404)
+    assert "There is no such page." in page.text
+    assert other.headers["content-type"] == "application/problem+json"

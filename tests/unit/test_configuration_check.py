@@ -207,7 +207,9 @@ def test_given_two_configurations_when_compared_then_each_difference_is_a_senten
     assert "Operator op4 removed" in said
     assert "Trunk carrier-c added" in said
     assert "Surge mode changed: no → yes" in said
-    assert any(line.startswith("Queue 112, Overflow chain: Ring the supervisors, after a wait of 20 seconds") for line in said)
+    assert any(
+        line.startswith("Queue 112, Overflow chain: Ring the supervisors, after a wait of 20 seconds") for line in said
+    )
     assert changes(WHOLE, replace(WHOLE, version=99)) == ()
     assert all(change.say("id") for change in changes(WHOLE, after))
 

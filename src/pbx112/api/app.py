@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -9,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from pbx112.api import errors
-from pbx112.api.admin.gate import PageRoute
+from pbx112.api.admin.gate import PageRoute, no_such_page
 from pbx112.api.admission import admit
 from pbx112.api.guard import Guard
 from pbx112.api.models import Problem
@@ -51,6 +52,7 @@ def make_app(parts: ApiParts) -> FastAPI:
     )
     app.add_middleware(Guard, metrics=parts.metrics)
     errors.install(app)
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, no_such_page)
     app.router.routes.extend(_doors())
     return app
 

@@ -106,13 +106,18 @@ def install(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        slug = _WORDS.get(error.status_code, "http-error")
-        title = HTTPStatus(error.status_code).phrase
-        return problem(error.status_code, slug, title, str(error.detail), headers=error.headers)
+        return of_http(error)
 
     app.add_exception_handler(errors.Pbx112Error, ours)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
+
+
+def of_http(error: HTTPException) -> Response:
+    """An error of the web's own, such as an address that is none."""
+    slug = _WORDS.get(error.status_code, "http-error")
+    title = HTTPStatus(error.status_code).phrase
+    return problem(error.status_code, slug, title, str(error.detail), headers=error.headers)
 
 
 def of_validation(found: Any) -> Response:

@@ -26,6 +26,7 @@ _LARGEST_OF = (
     (re.compile(r"/v1/config"), 4 * 1024 * 1024),
     # A recording; from a page it comes with other fields of its form.
     (re.compile(r"/v1/prompts/[^/]+/[^/]+"), MOST_BYTES),
+    (re.compile(r"/admin/entry"), 1024 * 1024),
     (re.compile(r"/admin/prompts"), MOST_BYTES + LARGEST_BODY),
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

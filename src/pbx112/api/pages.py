@@ -27,18 +27,30 @@ _HOME = {
         "Layanan telepon darurat 112",
         "Ini pintu web pbx112: catatan panggilan, antrean, operator, dan papan langsung. "
         "Panggilan diterima oleh Asterisk dan tidak pernah menunggu halaman ini.",
-        ("Dokumentasi API", "Uraian untuk program (OpenAPI)", "Keadaan tiap bagian", "Angka untuk Prometheus"),
+        (
+            "Halaman admin",
+            "Dokumentasi API",
+            "Uraian untuk program (OpenAPI)",
+            "Keadaan tiap bagian",
+            "Angka untuk Prometheus",
+        ),
         "Pusat demo: jangan dipakai untuk panggilan darurat yang sesungguhnya.",
     ),
     "en": (
         "Emergency telephone service 112",
         "This is the web door of pbx112: call records, queues, operators and the live board. "
         "Calls are taken by Asterisk and never wait for this page.",
-        ("API documentation", "Description for programs (OpenAPI)", "State of each part", "Figures for Prometheus"),
+        (
+            "Pages for admins",
+            "API documentation",
+            "Description for programs (OpenAPI)",
+            "State of each part",
+            "Figures for Prometheus",
+        ),
         "A demo centre: not for real emergency calls.",
     ),
 }
-_LINKS = ("/docs", "/openapi.json", "/health/ready", "/metrics")
+_LINKS = ("/admin", "/docs", "/openapi.json", "/health/ready", "/metrics")
 
 
 async def get_home(parts: Parts) -> Response:

@@ -15,7 +15,7 @@ from pbx112.api.admin.sessions import SESSION_COOKIE, forget
 from pbx112.api.admin.words import ForeignForm, problem
 from pbx112.api.admission import admit_page
 from pbx112.api.routes import access_of
-from pbx112.domain.errors import BadInput, NotAuthenticated, Pbx112Error
+from pbx112.domain.errors import BadInput, NotAuthenticated, NotFound, Pbx112Error
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -38,6 +38,14 @@ class PageRoute(APIRoute):
                 return await refused(request, error)
 
         return guarded
+
+
+async def no_such_page(request: Request, error: Exception) -> Response:
+    """The answer to an address that is none: among the pages a page."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - the app registers it for nothing else
+    if request.url.path.startswith("/admin/"):
+        return await refused(request, NotFound("There is no such page."))
+    return errors.of_http(error)
 
 
 def check_origin(request: Request) -> None:

@@ -19,7 +19,7 @@ from pbx112.api.admin.words import LANGUAGES, words
 from pbx112.api.parts import parts_of
 from pbx112.api.tokens import Identity
 from pbx112.domain.configuration_choices import choice
-from pbx112.domain.configuration_words import KINDS, label, spoken
+from pbx112.domain.configuration_words import KINDS, label, say, spoken
 from pbx112.domain.errors import BadInput, DatabaseUnavailable, NotFound
 from pbx112.services.configuring import Draft
 from pbx112.services.users import Role
@@ -118,6 +118,7 @@ def _common(request: Request, lang: str) -> dict[str, Any]:
         "kind_of": lambda kind: spoken(KINDS[kind], lang),
         "choice": lambda field, value: choice(field, value, lang),
         "say": lambda change: change.say(lang),
+        "say_fault": lambda fault: say(fault, lang),
         "here": request.url.path,
         "zone": _ZONES.get(parts.timezone, parts.timezone),
         "node": parts.node,
