@@ -80,5 +80,5 @@ def test_given_an_address_when_rendered_then_it_stands_in_the_dialplan(good: str
     ],
 )
 def test_given_an_address_that_is_none_when_rendered_then_refused_in_words(bad: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match="calls back of trunk carrier-a"):
+    with pytest.raises(ConfigurationInvalid, match="Trunk carrier-a, Address for calls back"):
         with_trunk(replace(CARRIER, outbound=bad))

@@ -126,7 +126,7 @@ def test_given_a_silent_check_without_measure_when_rendered_then_it_is_refused_i
     change: dict[str, int],
 ) -> None:
     queue = replace(DEMO_CENTRE.queues[0], **change)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationInvalid, match="silent caller"):
+    with pytest.raises(ConfigurationInvalid, match=r"Queue 112, (Wait for a key|Repeats of the question)"):
         rendered(replace(DEMO_CENTRE, queues=(queue,)))
 
 
@@ -150,10 +150,10 @@ def test_given_a_hostile_display_name_when_rendered_then_it_is_only_text() -> No
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"default_queue": "113"}, "default queue"),
-        ({"trunks": (Trunk("op1", "x", ("127.0.0.9",)),)}, "used twice"),
-        ({"trunks": (Trunk("a\nb", "x", ("127.0.0.9",)),)}, "cannot be an Asterisk name"),
-        ({"queues": (Queue("112", "x", overflow=("op1&SIP/evil",)),)}, "cannot be an Asterisk name"),
+        ({"default_queue": "113"}, "Default queue: There is no queue 113"),
+        ({"trunks": (Trunk("op1", "x", ("127.0.0.9",)),)}, "used already"),
+        ({"trunks": (Trunk("a\nb", "x", ("127.0.0.9",)),)}, "no account name"),
+        ({"queues": (Queue("112", "x", overflow=("op1&SIP/evil",)),)}, "no operator op1&SIP/evil"),
         (
             {
                 "operators": (
@@ -161,9 +161,9 @@ def test_given_a_hostile_display_name_when_rendered_then_it_is_only_text() -> No
                     Operator("op2", "x", "1001"),
                 )
             },
-            "used twice",
+            "used by two",
         ),
-        ({"operators": (Operator("drill-operator", "x", "1001"),)}, "used twice"),
+        ({"operators": (Operator("drill-operator", "x", "1001"),)}, "used already"),
     ],
 )
 def test_given_what_asterisk_could_not_carry_when_rendered_then_it_is_refused_in_words(

@@ -64,7 +64,7 @@ def unreachable(configuration: Configuration) -> tuple[Fault, ...]:
     for queue in configuration.queues:
         if _leads_to(queue.name, configuration) and not _is_served(queue, configuration):
             found.append(Fault(f"queues.{queue.name}", "nobody", {"queue": queue.name}))
-    found += _loops(configuration)
+    found += loops(configuration)
     if not any(operator.supervisor for operator in configuration.operators):
         for queue in configuration.queues:
             for place, tier in enumerate(queue.tiers):
@@ -127,7 +127,8 @@ def _is_served(queue: Queue, configuration: Configuration) -> bool:
     return member or bool(queue.overflow) or onward
 
 
-def _loops(configuration: Configuration) -> Iterator[Fault]:
+def loops(configuration: Configuration) -> Iterator[Fault]:
+    """Chains that send a caller round in a circle of queues."""
     onward = {
         queue.name: next((tier.target for tier in queue.tiers if tier.kind is TierKind.QUEUE), None)
         for queue in configuration.queues

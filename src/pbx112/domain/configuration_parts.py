@@ -26,6 +26,9 @@ from pbx112.domain.configuration import (
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 NUMBER = re.compile(r"\+?[0-9]{3,15}")
 LANGUAGES = ("id", "en")
+RESERVED_PROMPTS = frozenset({"sounds", "moh"})
+"""Folders beside those of a centre's own prompts."""
+
 RANGES: Mapping[str, tuple[int, int]] = {
     "ring_seconds": (3, 120),
     "retry_seconds": (0, 30),
@@ -48,9 +51,9 @@ _SERVICE = re.compile(r"sos(\.[a-z0-9-]{1,20}){0,4}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _DIALLED = re.compile(r"[+0-9A-Za-z:.]{1,40}")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_HOST = re.compile(
-    r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
-)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}")
+_MOST_TIERS = 20
 _DAY = 24 * 60
 
 
@@ -105,9 +108,13 @@ def queue_faults(queue: Queue, configuration: Configuration) -> Iterator[Fault]:
         yield Fault("skill", "name", {"name": queue.skill})
     if queue.comfort and not NAME.fullmatch(queue.comfort):
         yield Fault("comfort", "name", {"name": queue.comfort})
+    if queue.comfort in RESERVED_PROMPTS:
+        yield Fault("comfort", "reserved", {"name": queue.comfort})
     yield from _widening(queue)
     for place, tier in enumerate(queue.tiers):
         yield from within(f"tiers.{place}", _tier(tier, queue, configuration))
+    if len(queue.tiers) > _MOST_TIERS:
+        yield Fault("tiers", "too_many", {"most": _MOST_TIERS})
     if any(earlier.after_seconds > later.after_seconds for earlier, later in pairwise(queue.tiers)):
         yield Fault("tiers", "not_ascending")
     if any(tier.kind is TierKind.QUEUE for tier in queue.tiers[:-1]):

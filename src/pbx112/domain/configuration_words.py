@@ -268,6 +268,7 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
         "{name!r} bukan nama akun: huruf, angka, - dan _, paling banyak 40, diawali huruf atau angka.",
         "{name!r} is no account name: letters, digits, - and _, at most 40, beginning with a letter or digit.",
     ),
+    "reserved": ("Nama {name} dipakai sistem; pilih yang lain.", "The name {name} is the system's; choose another."),
     "display_name": (
         "Nama berisi 1 sampai 60 huruf yang dapat dicetak.",
         "A name has 1 to 60 printable characters.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pbx112.domain.configuration_parts import LANGUAGES, NAME
+from pbx112.domain.configuration_parts import LANGUAGES, NAME, RESERVED_PROMPTS
 from pbx112.domain.configuration_words import spoken
 from pbx112.domain.errors import PromptUnfit
 
@@ -12,9 +12,6 @@ MOST_BYTES = 20 * 1024 * 1024
 MOST_SECONDS = 300
 LEAST_SECONDS = 0.5
 MOST_FILE_NAME = 120
-
-RESERVED = frozenset({"sounds", "moh"})
-"""Folders beside those of a centre's own prompts."""
 
 
 class SoundKind(StrEnum):
@@ -56,7 +53,7 @@ def check_name(name: str, language: str, lang: str) -> None:
     """Raises PromptUnfit for a name that no queue could name, and for a language that is none."""
     if not NAME.fullmatch(name):
         raise unfit("name", lang)
-    if name in RESERVED:
+    if name in RESERVED_PROMPTS:
         raise unfit("reserved", lang, name=name)
     if language not in LANGUAGES:
         raise unfit("language", lang, languages=", ".join(LANGUAGES))

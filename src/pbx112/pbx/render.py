@@ -8,9 +8,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pbx112.domain.configuration import Configuration
+from pbx112.domain.configuration_check import broken, loops
+from pbx112.domain.configuration_words import say
 from pbx112.domain.demo import DRILL_ACCOUNT
+from pbx112.domain.errors import ConfigurationFaulty
 from pbx112.domain.skills import DRILL_PENALTY, places
-from pbx112.pbx.checks import check
 from pbx112.pbx.waiting import Waiting, own_prompts
 
 LANGUAGES = ("id", "en")
@@ -62,8 +64,8 @@ class Phone:
 
 
 def render(configuration: Configuration, place: Place, home: Path) -> dict[str, str]:
-    """The text of every file below `etc/`, by name. Raises ConfigurationInvalid for a name Asterisk cannot carry."""
-    check(configuration)
+    """The text of every file below `etc/`, by name. Raises ConfigurationFaulty for what they could not carry."""
+    _check(configuration)
     environment = Environment(
         loader=FileSystemLoader([home / "asterisk", home / "dialplan"]),
         undefined=StrictUndefined,
@@ -80,6 +82,13 @@ def render(configuration: Configuration, place: Place, home: Path) -> dict[str, 
             else:
                 files[source.name] = source.read_text(encoding="utf-8")
     return files
+
+
+def _check(configuration: Configuration) -> None:
+    """The last check, whatever way a configuration came. A display name is only text here (`plain_text`)."""
+    found = [fault for fault in (*broken(configuration), *loops(configuration)) if fault.problem != "display_name"]
+    if found:
+        raise ConfigurationFaulty([(fault.where, say(fault, "en")) for fault in found])
 
 
 def plain_text(value: str) -> str:
