@@ -178,12 +178,12 @@ async def test_given_feature_codes_when_dialled_then_the_board_and_the_queue_fol
     async with Softphone.start("127.0.0.1") as operator:
         await centre.log_in(operator, "op1")
         assert (await centre.get("/v1/operators/op1"))["state"] == "free"
-        await centre.dial(operator, "*132")
+        await centre.hear_out(operator, "*132")
         shown = await centre.get("/v1/operators/op1")
         assert (shown["state"], shown["paused_reason"]) == ("paused", "2")
-        await centre.dial(operator, "*14")
+        await centre.hear_out(operator, "*14")
         assert (await centre.get("/v1/operators/op1"))["state"] == "free"
-        await centre.dial(operator, "*12")
+        await centre.hear_out(operator, "*12")
         assert (await centre.get("/v1/operators/op1"))["state"] == "offline"
 
 

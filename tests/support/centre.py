@@ -94,18 +94,31 @@ class Centre:
         return await until(found, deadline_s, f"the record of {sip_call_id} in state {state}")
 
     async def log_in(self, phone: Softphone, name: str) -> None:
-        """Register the phone as this operator and dial *11."""
+        """Register the phone as this operator and dial *11; he is free then."""
         await phone.register(name, SECRET, self.sip)
         await self.dial(phone, "*11")
 
+        async def free() -> bool | None:
+            return True if (await self.get(f"/v1/operators/{name}"))["state"] == "free" else None
+
+        await until(free, 5, f"{name} is logged in and free")
+
     async def dial(self, phone: Softphone, code: str) -> None:
-        """Dial a feature code and hear it out."""
-        await phone.call(f"sip:{code}@{self.sip}")
-        await phone.wait_for("disconnected", 10)
+        """Dial a feature code. It is done when it is answered: the prompt behind it is for people."""
+        placed = await phone.call(f"sip:{code}@{self.sip}")
+        await phone.wait_for("confirmed", 5, placed.call)
+        await phone.hangup(placed.call)
+        await phone.wait_for("disconnected", 5, placed.call)
+
+    async def hear_out(self, phone: Softphone, code: str) -> None:
+        """Dial a feature code, and stay until its prompt is over."""
+        placed = await phone.call(f"sip:{code}@{self.sip}")
+        await phone.wait_for("disconnected", 10, placed.call)
 
     async def channels(self) -> int:
         """How many channels Asterisk has now, by its own console."""
-        return int((await self.cli("core show channels count")).split()[0])
+        said = await self.cli("core show channels count")  # it may complain first that there is no network
+        return next(int(line.split()[0]) for line in said.splitlines() if "active channel" in line)
 
     async def cli(self, command: str) -> str:
         """What Asterisk's own console says to a command."""
