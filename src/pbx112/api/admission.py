@@ -47,5 +47,5 @@ def admit_page(request: Request, access: Access) -> None:
 
 def _let_in(request: Request, access: Access, token: str) -> None:
     identity = identify(request.app.state.parts, token)
+    request.state.identity = identity  # before the rule: a page that is refused still knows for whom
     access.check(identity, request.path_params)
-    request.state.identity = identity
