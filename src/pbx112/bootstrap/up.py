@@ -257,7 +257,7 @@ def _tell(settings: Settings, prepared: Prepared) -> None:
     for operator in prepared.configuration.operators:
         shown = phones[operator.name] if prepared.first_start else "(shown at the first start)"
         say(f"  {operator.name:<12} extension {operator.extension}  password {shown}")
-    say(f"API and docs: http://{settings.http_bind}/docs")
+    say(f"Pages for admins: http://{settings.http_bind}/admin. API and docs: http://{settings.http_bind}/docs")
     if prepared.first_start:
         say(f"Web users: admin / {users['admin']}, supervisor / {users['supervisor']}, auditor / {users['auditor']}")
     say(f"All secrets: {settings.secrets_file} (readable by you only)")
