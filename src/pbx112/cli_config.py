@@ -42,7 +42,10 @@ def show(as_json: Json = False) -> None:
 @config_app.command()
 def validate() -> None:
     """Say everything that keeps the newest version from being applied; exit code 1 when there is something."""
-    faults = run(ask_service(settings(), "POST", "/config/validate"))["faults"]
+    found = run(ask_service(settings(), "POST", "/config/validate"))
+    faults = found["faults"]
+    for warning in found["warnings"]:
+        note(warning["message"])
     for fault in faults:
         show_line(f"{fault['message']} [{fault['field']}]")
     if faults:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,43 @@ async def test_given_the_service_when_operators_are_commanded_then_it_hears_and_
     ]
     assert acts[0]["who"].startswith("cli:")
     assert [command[0] for command in telephone.commands] == ["add", "pause", "pause", "remove", "add"]
+
+
+async def test_given_the_service_when_prompts_are_uploaded_and_used_then_the_list_marks_what_callers_hear(
+    centre: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "kota.wav"
+    recording.write_bytes(b"RIFF\0\0\0\0WAVE" + bytes(16_000))
+    engine = make_engine(centre.service_url)
+    pbx112 = runner(monkeypatch, capsys)
+    async with served(make_parts(engine, lang="en")) as address:
+        host, _, port = address.partition(":")
+        found = settings_of(centre, tmp_path, Bind((host, int(port))))
+        monkeypatch.setattr(cli_session, "Settings", lambda: found)
+        code, out, err = await pbx112("prompts", "upload", "kota", "id", str(recording))
+        # The service of this test logs to the same place.
+        assert (code, out.splitlines()[-1], err) == (0, "Version 1 of kota/id, 1.0 s: callers hear it.", "")
+        _, out, _ = await pbx112("prompts", "upload", "kota", "id", str(recording))
+        assert "`pbx112 prompts use` lets callers hear it" in out
+        assert (await pbx112("prompts", "use", "kota", "id", "2"))[1] == "Callers hear version 2 of kota/id.\n"
+        _, out, _ = await pbx112("prompts", "list")
+        versions = re.findall(r"kota\W+id\W+([0-9] ?\*?)", out)
+        assert [version.strip() for version in versions] == ["2 *", "1"], out
+        listed = json.loads((await pbx112("prompts", "list", "--json"))[1])
+        assert [version["version"] for version in listed["items"][0]["versions"]] == [2, 1]
+        for arguments, words in (
+            (("upload", "kota", "id", str(tmp_path / "gone.wav")), "No such file"),
+            (("upload", "kota", "id", "/dev/null"), "The file is empty."),
+            (("upload", "../x", "id", str(recording)), "letters, digits"),
+            (("use", "kota", "id", "9"), "There is no prompt kota/id version 9."),
+        ):
+            code, _, err = await pbx112("prompts", *arguments)
+            assert (code, words in err, err.count("\n")) == (1, True, 1), err
+    async with reading(engine) as connection:
+        acts = await list_audit(connection)
+    await engine.dispose()
+    assert [act["action"] for act in acts[:4]] == ["prompt.use", "prompt.upload", "prompt.use", "prompt.upload"]
+    assert acts[0]["who"].startswith("cli:")
 
 
 async def test_given_alarms_when_they_are_listed_then_people_read_since_when_and_programs_get_the_answer(
