@@ -138,6 +138,27 @@ async def test_given_a_draft_when_surge_is_switched_then_only_the_surge_goes_liv
     assert draft.queue("api") == KEBAKARAN
 
 
+async def test_given_two_nodes_when_one_applies_then_the_other_follows_and_tries_what_fails_there_once(
+    at: Desk, engine: AsyncEngine
+) -> None:
+    applier, running = FakeApplier(), FakeRunning()
+    other = ConfigurationDesk(engine, applier, running, node="node2", lang="en")
+    assert await other.follow() is None
+    await at.desk.edit(adding(KEBAKARAN), expected_version=1, who="admin")
+    assert await other.follow() is None  # a draft is nobody's
+    await at.desk.apply(expected_version=2, who="admin")
+    applier.error = ApplyFailed("It differs.")
+    with pytest.raises(ApplyFailed):
+        await other.follow()
+    applier.error = None
+    assert await other.follow() is None
+    await at.desk.rollback(1, expected_version=2, who="admin")
+    followed = await other.follow()
+    assert followed is not None
+    assert (followed.version, running.configuration) == (3, replace(DEMO_CENTRE, version=3))
+    assert await other.follow() is None
+
+
 FILES = {"queues.conf": "[112]\nstrategy = ringall\n", "extensions.conf": "[from-trunk]\nexten => 112,1,Answer()\n"}
 
 

@@ -13,7 +13,7 @@ from pbx112.bootstrap.applied import AMI_APPLY_USER
 from pbx112.bootstrap.call_door import CallDoor
 from pbx112.bootstrap.prepare import ensure_account_secrets, intake_argv, make_place, own_prompts_dir, write_applied
 from pbx112.domain.configuration import Configuration
-from pbx112.domain.errors import NotFound, Pbx112Error
+from pbx112.domain.errors import DatabaseUnavailable, NotFound, Pbx112Error
 from pbx112.host.asterisk import find_asterisk
 from pbx112.host.recordings import Recordings
 from pbx112.host.secrets import Secrets, read_secrets
@@ -116,3 +116,18 @@ async def recover(applier: Applier) -> None:
             log.warning("The configuration of before cannot be put back yet; it is tried again.", reason=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
     await asyncio.Event().wait()
+
+
+async def follow(desk: ConfigurationDesk) -> None:
+    """Run what another node has applied, for ever; a node alone asks a small question every few seconds."""
+    while True:
+        await asyncio.sleep(_RETRY_SECONDS)
+        try:
+            done = await desk.follow()
+        except DatabaseUnavailable:
+            continue
+        except (Pbx112Error, OSError) as error:
+            log.error("What another node applied could not be applied here.", reason=str(error))  # noqa: TRY400
+            continue
+        if done is not None:
+            log.info("A configuration that another node applied runs here too.", version=done.version)

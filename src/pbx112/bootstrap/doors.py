@@ -18,7 +18,7 @@ from pbx112.api.app import make_app
 from pbx112.api.parts import ApiParts
 from pbx112.bootstrap.applied import AMI_USER, database_url, migration_url
 from pbx112.bootstrap.call_door import CallDoor
-from pbx112.bootstrap.configuring import LiveConfiguration, make_applier, make_desks, phone_passwords, recover
+from pbx112.bootstrap.configuring import LiveConfiguration, follow, make_applier, make_desks, phone_passwords, recover
 from pbx112.bootstrap.lost import LostCalls
 from pbx112.bootstrap.watch import Watch, make_alarms, make_watch
 from pbx112.bootstrap.web import WebDoor
@@ -30,6 +30,7 @@ from pbx112.journal.rotate import JournalKeeper, KeepRules
 from pbx112.pbx.apply import Applier
 from pbx112.pbx.spool import CallFiles
 from pbx112.services.audit import HeadLog
+from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
 from pbx112.services.disk import DiskWatch
 from pbx112.services.feed import CallPublisher, Feed, LivePublisher
@@ -71,6 +72,7 @@ class _Service:
     book: NuisanceBook
     credentials: CredentialBook
     applier: Applier
+    desk: ConfigurationDesk
     prompts: PromptDesk
     lost: LostCalls
     disks: DiskWatch
@@ -176,6 +178,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         book,
         credentials,
         applier,
+        configuring,
         prompts,
         lost,
         disks,
@@ -218,6 +221,7 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
     return {
         "lost calls": service.lost.run,
         "applier": partial(recover, service.applier),
+        "other nodes' configuration": partial(follow, service.desk),
         "prompts": service.prompts.keep,
         "nuisance book": service.book.run,
         "credentials": service.credentials.run,

@@ -119,6 +119,7 @@ class ConfigurationDesk:
         self._node = node
         self._lang = lang
         self._one = asyncio.Lock()
+        self._not_taken = 0
         self.steps: list[str] = []
         """What the running application has come to, or the last one; the newest last."""
 
@@ -200,6 +201,22 @@ class ConfigurationDesk:
         if draft.changes:
             await self.edit(lambda _: rest, expected_version=applied.version, who=who)
         return applied
+
+    async def follow(self) -> Applied | None:
+        """Apply what another node applied since, so that all nodes run the same; None when this one does.
+
+        A version that this Asterisk did not take is not tried again by itself. Raises what `apply` raises.
+        """
+        async with reading(self._engine) as connection:
+            version = await stored.newest_applied(connection)
+            if version is None or version <= max(self._live.configuration.version, self._not_taken):
+                return None
+            configuration = await stored.get_version(connection, version)
+        async with self._one:
+            if configuration.version <= self._live.configuration.version:
+                return None
+            self._not_taken = version
+            return await self._apply(configuration, f"node {self._node}")
 
     async def take_back(self, to: int, *, expected_version: int, who: str) -> Configuration:
         """Make an earlier version the newest one, as a draft. Raises NotFound, EditConflict, ConfigurationFaulty."""

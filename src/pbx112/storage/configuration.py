@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -112,6 +112,15 @@ async def applied_version(conn: AsyncConnection, node: str) -> int | None:
         .limit(1)
     )
     version: int | None = (await conn.execute(newest)).scalar()
+    return version
+
+
+async def newest_applied(conn: AsyncConnection) -> int | None:
+    """The newest version that any node applied; None when none did."""
+    table = t.configuration_applications
+    version: int | None = (
+        await conn.execute(select(func.max(table.c.version)).where(table.c.state == "applied"))
+    ).scalar()
     return version
 
 
