@@ -16,7 +16,7 @@ from tests.faults.load import Load, callers
 from tests.faults.oracle import Row, Verdict, verdict
 from tests.faults.rig import Rig
 
-RATE = 8.0
+RATE = 10.0
 UNDISTURBED = "undisturbed"
 MOST_MS = 1500.0
 SHARE, FLOOR_MS = 1.2, 5.0
