@@ -150,6 +150,21 @@ FIELDS: Mapping[str, FieldWords] = {
     "lines": FieldWords(
         ("Saluran", "Lines"), meaning=("Akun SIP menurut urutan dering.", "SIP accounts in ringing order.")
     ),
+    "code": FieldWords(
+        ("Kode", "Code"),
+        meaning=(
+            "Operator menekan *1 dan kode ini untuk menghubungi instansi; 1 atau 2 angka; kosong: hanya lewat layar.",
+            "Operators press *1 and this to reach the agency; 1 or 2 digits; empty: by the screen only.",
+        ),
+    ),
+    "confirm": FieldWords(
+        ("Harus menekan 1", "Must press 1"),
+        meaning=("Kotak suara tidak dihitung sebagai jawaban.", "No voicemail counts as an answer."),
+    ),
+    "blind": FieldWords(
+        ("Boleh tanpa pengantar", "Blind transfer allowed"),
+        meaning=("Operator boleh langsung pergi (*8).", "The operator may leave at once (*8)."),
+    ),
     "sources": FieldWords(
         ("Alamat asal", "Source addresses"),
         meaning=(
@@ -268,6 +283,11 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
     "extension": (
         "{extension!r} bukan ekstensi: 2 sampai 8 angka, dan bukan 112.",
         "{extension!r} is no extension: 2 to 8 digits, and not 112.",
+    ),
+    "code": ("{code!r} bukan kode: 1 atau 2 angka.", "{code!r} is no code: 1 or 2 digits."),
+    "code_twice": (
+        "Kode {code} sama dengan, atau awal dari, kode instansi lain.",
+        "The code {code} is another agency's, or the beginning of one.",
     ),
     "language": ("Bahasa {language!r} tidak ada: {languages}.", "There is no language {language!r}: {languages}."),
     "no_source": (

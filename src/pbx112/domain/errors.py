@@ -61,12 +61,12 @@ class BadInput(Pbx112Error):
     """The input cannot be accepted; nothing was changed."""
 
     slug = "bad-input"
+
+
 class NoSuchPrompt(NotFound):
     """No sound prompt has this name, language and version."""
 
     slug = "no-such-prompt"
-
-
 
 
 class VersionRequired(BadInput):
@@ -79,6 +79,8 @@ class EditConflict(Pbx112Error):
     """Somebody else changed the same thing first; read it again and repeat the edit."""
 
     slug = "edit-conflict"
+
+
 class PromptUnfit(BadInput):
     """What was sent cannot be a sound prompt; nothing was changed."""
 
@@ -89,8 +91,6 @@ class CannotConvert(Pbx112Error):
     """This machine lacks what converts sounds; nothing was changed."""
 
     slug = "cannot-convert"
-
-
 
 
 class CallNotTalking(Pbx112Error):

@@ -45,7 +45,7 @@ def _check_names(configuration: Configuration) -> None:
     named += [("queue", queue.name) for queue in configuration.queues]
     named += [("operator", operator.name) for operator in configuration.operators]
     named += [("operator's extension", operator.extension) for operator in configuration.operators]
-    named += [("agency line", line) for agency in configuration.agencies for line in agency.lines]
+    named += [("agency line", line) for agency in configuration.agencies for line in agency.accounts]
     named += [("overflow phone", name) for queue in configuration.queues for name in queue.overflow]
     named += [("operator's queue", m.queue) for operator in configuration.operators for m in operator.memberships]
     named += [("comfort prompt", queue.comfort) for queue in configuration.queues if queue.comfort]
@@ -63,7 +63,7 @@ def _check_names(configuration: Configuration) -> None:
     # One duplicate account, and Asterisk drops every account of the file.
     accounts = [(trunk.name, f"trunk {trunk.name}") for trunk in configuration.trunks]
     accounts += [(operator.name, f"operator {operator.name}") for operator in configuration.operators]
-    accounts += [(line, f"line of {agency.name}") for agency in configuration.agencies for line in agency.lines]
+    accounts += [(line, f"line of {agency.name}") for agency in configuration.agencies for line in agency.accounts]
     _check_unique("SIP account", [*accounts, (DRILL_ACCOUNT, "drill")])
 
 

@@ -320,12 +320,17 @@ agencies = Table(
     _name(key=True),
     Column("position", Integer, nullable=False),
     Column("display_name", Text, nullable=False),
+    Column("code", Text, nullable=False, server_default=""),
+    Column("ring_seconds", Integer, nullable=False, server_default="20"),
+    Column("confirm", Boolean, nullable=False, server_default="false"),
+    Column("blind", Boolean, nullable=False, server_default="false"),
 )
 
 agency_lines = Table(
     "agency_lines",
     metadata,
-    _name(key=True),
+    # An account, or a number and its trunk.
+    Column("name", Text, CheckConstraint("length(name) BETWEEN 1 AND 60", name="name"), primary_key=True),
     Column("agency", Text, ForeignKey("agencies.name"), nullable=False),
     Column("position", Integer, nullable=False),
 )
