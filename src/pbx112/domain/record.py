@@ -9,6 +9,7 @@ from pbx112.domain.caller import Caller
 from pbx112.domain.configuration import TierKind
 from pbx112.domain.location import Location
 from pbx112.domain.marks import Marks
+from pbx112.domain.transfer import Transfer
 
 _CALLS = uuid.UUID("1e6f0a52-3c1e-5b8e-9f0b-112112112112")
 
@@ -139,6 +140,7 @@ class CallRecord:
     reordered: Reordered | None = None
     silent_checks: tuple[SilentCheck, ...] = ()
     overflows: tuple[Overflow, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
     callback_of: uuid.UUID | None = None
 
 

@@ -45,6 +45,8 @@ metadata = MetaData(
 
 _TIME = DateTime(timezone=True)
 _REACHED = text("answered_at IS NOT NULL AND NOT drill")
+OPEN_TRANSFERS = text("""transfers @> '[{"ended_at": null}]'""")
+"""Calls with a transfer in which somebody may still be."""
 _NO_MARKS = """'{"priority": null, "resource_priority": [], "additional_data": [], "forwarded_by": []}'"""
 
 
@@ -115,6 +117,7 @@ calls = Table(
     Column("reordered", JSONB(none_as_null=True)),
     Column("silent_checks", JSONB, nullable=False, server_default="[]"),
     Column("overflows", JSONB, nullable=False, server_default="[]"),
+    Column("transfers", JSONB, nullable=False, server_default="[]"),
     Column("callback_of", Uuid),
     # By these a caller is known again; `domain/caller.py` says what they hold.
     Column("number_key", Text),
@@ -129,6 +132,7 @@ calls = Table(
     Index(None, "number_key", "received_at"),
     Index(None, "imei_key", "received_at"),
     Index(None, "callback_of"),
+    Index("ix_calls_open_transfers", "node", postgresql_where=OPEN_TRANSFERS),
     Index("ix_calls_reached_number", "number_key", "answered_at", postgresql_where=_REACHED),
     Index("ix_calls_reached_imei", "imei_key", "answered_at", postgresql_where=_REACHED),
 )
