@@ -132,6 +132,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         nuisance_changed=book.wake,
         journal=journal.lag,
         agi=lambda: _agi_health(calls.agi, settings),
+        switchboard=ami,
         configuration=lambda: calls.configuration,
         feed=feed,
         metrics=metrics,

@@ -39,6 +39,12 @@ class NoSuchAgency(NotFound):
     slug = "no-such-agency"
 
 
+class NoSuchTransfer(NotFound):
+    """The call has no transfer with this id."""
+
+    slug = "no-such-transfer"
+
+
 class NoSuchTrunk(NotFound):
     """No trunk has this name."""
 
@@ -97,6 +103,18 @@ class CallNotTalking(Pbx112Error):
     """The call is in no talk between its caller and an operator; nothing was done."""
 
     slug = "call-not-talking"
+
+
+class TransferRefused(Pbx112Error):
+    """The call is not where this could be done with it; nothing was done."""
+
+    slug = "transfer-refused"
+
+
+class TransferTaken(Pbx112Error):
+    """Another request for this call is being carried out; nothing was done."""
+
+    slug = "transfer-taken"
 
 
 class CallOfAnotherNode(Pbx112Error):

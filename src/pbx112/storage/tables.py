@@ -205,6 +205,38 @@ rules = Table(
 )
 
 # --- the journal's reader ------------------------------------------------------------------------------------------
+transfer_commands = Table(
+    "transfer_commands",
+    metadata,
+    # One row a command from a desk, written before Asterisk is asked. `seen` is the transfer's state at that time.
+    Column("id", Uuid, primary_key=True),
+    Column("call_id", Uuid, ForeignKey("calls.id"), nullable=False),
+    Column("transfer_id", Uuid, nullable=False),
+    Column(
+        "move",
+        Text,
+        CheckConstraint("move IN ('start', 'conference', 'complete', 'cancel')", name="move"),
+        nullable=False,
+    ),
+    Column("agency", Text),
+    Column("mode", Text),
+    Column("operator", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    _now("requested_at"),
+    Column("key", Text),
+    Column("seen", Text),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state IN ('requested', 'sent', 'refused', 'not_sent', 'unknown')", name="state"),
+        nullable=False,
+    ),
+    Column("error", Text),
+    Column("told", Text),
+    Index(None, "call_id", "requested_at"),
+    Index("uq_transfer_commands_key", "call_id", "requested_by", "key", unique=True),
+)
+
 
 journal_position = Table(
     "journal_position",

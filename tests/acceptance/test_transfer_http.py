@@ -1,0 +1,230 @@
+"""A caller handed over to agencies from the operator's desk, on the real Asterisk: who hears whom at each stage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from pbx112.host.softphone_client import Softphone
+from tests.support.centre import SECRET, Centre, Record, until
+
+# One event loop for all tests that share a centre.
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CALLER, OPERATOR, AMBULANCE, FIRE = "caller", "operator", "ambulans1", "damkar1"
+HZ = {CALLER: 600, OPERATOR: 950, AMBULANCE: 1400, FIRE: 1900}
+NUMBER = "+628123456789"
+PANI = "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=5101012AF0A1B2C3; network-provided"
+HEADERS = {"P-Asserted-Identity": f"<sip:{NUMBER}@ims.example.id>", "P-Access-Network-Info": PANI}
+
+
+@dataclass
+class Scene:
+    """A caller in a talk with op1, and the agencies' phones; each speaks its own tone."""
+
+    centre: Centre
+    phones: dict[str, Softphone]
+    sip_call_id: str
+    call: str = ""
+
+    async def hear(self, **expected: set[str]) -> None:
+        """Whom each of these phones hears, within two seconds (a prompt may be playing)."""
+
+        async def so() -> bool | None:
+            heard = await self._heard(list(expected))
+            seen.append(heard)
+            return True if heard == expected else None
+
+        seen: list[dict[str, set[str]]] = []
+        try:
+            await until(so, 4, "the right people hear each other")
+        except AssertionError:
+            pytest.fail(f"expected {expected}, heard {seen[-1]}")
+
+    async def _heard(self, names: list[str]) -> dict[str, set[str]]:
+        found = await asyncio.gather(*(self.phones[name].hear(0.3, tuple(HZ.values())) for name in names))
+        pairs = zip(names, found, strict=True)
+        return {name: {who for who in HZ if who != name and told[HZ[who]].share > 0.8} for name, told in pairs}
+
+    async def post(self, path: str = "", user: str = "op1", **more: Any) -> httpx.Response:
+        return await self.centre.api("POST", f"/v1/calls/{self.call}/transfers{path}", user=user, **more)
+
+    async def start(self, agency: str, mode: str, **more: Any) -> str:
+        answer = await self.post(json={"agency": agency, "mode": mode}, **more)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        assert answer.json()["state"] == "sent"
+        return str(answer.json()["id"])
+
+    async def move(self, transfer: str, move: str) -> None:
+        answer = await self.post(f"/{transfer}/{move}")
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+
+    async def lift(self, line: str) -> str:
+        """The agency's phone rings and is lifted; its INVITE."""
+        rung = await self.phones[line].wait_incoming(5)
+        await self.phones[line].answer(call=rung.call)
+        return str(rung.facts["message"])
+
+    async def reaches(self, transfer: str, state: str) -> Record:
+        """The transfer in the record, once it is in this state."""
+
+        async def found() -> Record | None:
+            listed = (await self.centre.get(f"/v1/calls/{self.call}"))["transfers"]
+            return next((one for one in listed if one["id"] == transfer and one["state"] == state), None)
+
+        return await until(found, 5, f"{transfer} is {state}")
+
+    async def record(self) -> Record:
+        return await self.centre.record(self.sip_call_id, deadline_s=8)
+
+
+@contextlib.asynccontextmanager
+async def scene(centre: Centre) -> AsyncIterator[Scene]:
+    """Begin in the talk of a queue."""
+    async with contextlib.AsyncExitStack() as stack:
+        caller = await stack.enter_async_context(Softphone.start("127.0.0.2", user=NUMBER))
+        phones = {CALLER: caller}
+        for name in (OPERATOR, AMBULANCE, FIRE):
+            phones[name] = await stack.enter_async_context(Softphone.start("127.0.0.1"))
+        await asyncio.gather(*(phone.tone(HZ[name]) for name, phone in phones.items()))
+        for account, name in (("op1", OPERATOR), (AMBULANCE, AMBULANCE), (FIRE, FIRE)):
+            await phones[name].register(account, SECRET, centre.sip)
+        await centre.api("POST", "/v1/operators/op1/login")
+        placed = await caller.call(centre.invite_uri, headers=HEADERS)
+        await phones[OPERATOR].wait_incoming(5)
+        await phones[OPERATOR].answer()
+        await caller.wait_for("confirmed", 5)
+        here = Scene(centre, phones, placed.sip_call_id)
+        here.call = (await centre.record(placed.sip_call_id, state="talking"))["id"]
+        yield here
+
+
+def refused(answer: httpx.Response, slug: str, status: int = 409) -> str:
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:pbx112:problem:{slug}"), answer.text
+    return str(answer.json()["detail"])
+
+
+async def test_given_a_talk_when_handed_over_warm_from_the_desk_then_each_hears_whom_he_should(centre: Centre) -> None:
+    async with scene(centre) as here:
+        began = time.monotonic()
+        id_ = await here.start("ambulans", "warm", headers={"Idempotency-Key": "click-1"})
+        message = str((await here.phones[AMBULANCE].wait_incoming(5)).facts["message"])
+        print(f"the agency's phone rang {1000 * (time.monotonic() - began):.0f} ms after the command")
+        # The same click again, and another one.
+        assert await here.start("ambulans", "warm", headers={"Idempotency-Key": "click-1"}) == id_
+        again = await here.post(json={"agency": "damkar", "mode": "warm"}, user="supervisor")
+        assert again.json()["type"].endswith(("transfer-taken", "transfer-refused")), again.text
+        assert {"X-PBX112-Call": here.call, "X-PBX112-Class": "asserted", "X-PBX112-Service": "sos"}.items() <= dict(
+            re.findall(r"(?m)^(X-PBX112-\w+): (.*)\r$", message)
+        ).items()
+        assert re.search(r"(?m)^X-PBX112-Location: cell=510-10-4783-10597059\r$", message), message
+        assert re.search(rf'(?m)^From: "112 op1 \{NUMBER}" <sip:\{NUMBER}@', message), message
+        await here.reaches(id_, "calling")
+        await here.hear(caller=set(), operator=set())
+        await here.phones[AMBULANCE].answer()
+        await here.reaches(id_, "briefing")
+        await here.hear(caller=set(), operator={AMBULANCE}, ambulans1={OPERATOR})
+        await here.move(id_, "conference")
+        await here.reaches(id_, "conference")
+        everybody = {CALLER, OPERATOR, AMBULANCE}
+        await here.hear(**{name: everybody - {name} for name in everybody})
+        await here.move(id_, "complete")
+        await here.phones[OPERATOR].wait_for("disconnected", 3)
+        await here.reaches(id_, "handed_over")
+        await here.hear(caller={AMBULANCE}, ambulans1={CALLER})
+        refused(await here.post(f"/{id_}/cancel", user="supervisor"), "transfer-refused")
+        await here.phones[AMBULANCE].hangup()
+        record = await here.record()
+    (transfer,) = record["transfers"]
+    assert (transfer["id"], transfer["agency"], transfer["mode"], transfer["by"]) == (id_, "ambulans", "warm", "desk")
+    assert (transfer["line"], transfer["result"]) == (AMBULANCE, "completed")
+
+
+async def test_given_a_second_agency_when_briefed_in_private_and_released_then_the_first_has_the_caller(
+    centre: Centre,
+) -> None:
+    async with scene(centre) as here:
+        first = await here.start("ambulans", "conference")
+        await here.lift(AMBULANCE)
+        await here.reaches(first, "conference")
+        await here.hear(caller={OPERATOR, AMBULANCE}, operator={CALLER, AMBULANCE})
+        second = await here.start("damkar", "warm")
+        await here.lift(FIRE)
+        await here.reaches(second, "briefing")
+        await here.hear(caller={AMBULANCE}, ambulans1={CALLER}, operator={FIRE}, damkar1={OPERATOR})
+        assert "damkar" in refused(await here.post(f"/{first}/cancel"), "transfer-refused")
+        await here.move(second, "conference")
+        await here.reaches(second, "conference")
+        everybody = set(HZ)
+        await here.hear(**{name: everybody - {name} for name in everybody})
+        # The one that was called first is released, and not the last.
+        await here.move(first, "cancel")
+        await here.phones[AMBULANCE].wait_for("disconnected", 3)
+        await here.hear(caller={OPERATOR, FIRE}, damkar1={CALLER, OPERATOR})
+        await here.reaches(first, "ended")
+        await here.move(second, "complete")
+        await here.hear(caller={FIRE}, damkar1={CALLER})
+        await here.phones[FIRE].hangup()
+        record = await here.record()
+    assert [one["result"] for one in record["transfers"]] == ["cancelled", "completed"]
+
+
+async def test_given_an_agency_that_rings_when_cancelled_then_they_talk_on_and_may_call_another(centre: Centre) -> None:
+    async with scene(centre) as here:
+        id_ = await here.start("ambulans", "warm")
+        await here.phones[AMBULANCE].wait_incoming(5)
+        await here.reaches(id_, "calling")
+        refused(await here.post(f"/{id_}/complete"), "transfer-refused")
+        await here.move(id_, "cancel")
+        await here.phones[AMBULANCE].wait_for("disconnected", 3)
+        await here.hear(caller={OPERATOR}, operator={CALLER})
+        assert (await here.reaches(id_, "ended"))["result"] == "cancelled"
+        other = await here.start("damkar", "warm")
+        await here.lift(FIRE)
+        await here.reaches(other, "briefing")
+        await here.hear(caller=set(), operator={FIRE}, damkar1={OPERATOR})
+        await here.phones[CALLER].hangup()
+        await here.phones[OPERATOR].hangup()
+        record = await here.record()
+    assert [one["agency"] for one in record["transfers"]] == ["ambulans", "damkar"]
+
+
+async def test_given_two_clicks_at_once_when_they_are_for_two_agencies_then_one_rings_and_the_other_is_told(
+    centre: Centre,
+) -> None:
+    async with scene(centre) as here:
+        await here.centre.get("/v1/health/ready")
+        await here.post("/x/cancel", user="supervisor")  # both have their tokens
+        await here.post("/x/cancel")
+        answers = await asyncio.gather(
+            here.post(json={"agency": "ambulans", "mode": "warm"}),
+            here.post(json={"agency": "damkar", "mode": "warm"}, user="supervisor"),
+        )
+        assert sorted(answer.status_code for answer in answers) == [202, 409]
+        assert "tunggu" in refused(next(one for one in answers if one.status_code == 409), "transfer-taken")
+        rung = AMBULANCE if answers[0].status_code == httpx.codes.ACCEPTED else FIRE
+        await here.phones[rung].wait_incoming(3)
+        await here.phones[CALLER].hangup()
+        await here.phones[OPERATOR].hangup()
+        record = await here.record()
+    assert len(record["transfers"]) == 1
+
+
+async def test_given_who_may_not_when_asked_then_403_and_an_agency_that_is_none_404(centre: Centre) -> None:
+    async with scene(centre) as here:
+        wish = {"agency": "ambulans", "mode": "warm"}
+        refused(await here.post(json=wish, user="op2"), "not-allowed", 403)
+        refused(await here.post(json=wish, user="auditor"), "not-allowed", 403)
+        refused(await here.post(json={**wish, "agency": "nobody"}), "no-such-agency", 404)
+        assert "tanpa pengantar" in refused(await here.post(json={**wish, "mode": "blind"}), "transfer-refused")
+        await here.hear(caller={OPERATOR}, operator={CALLER})
+        await here.phones[CALLER].hangup()
+        await here.record()
