@@ -182,29 +182,6 @@ callbacks = Table(
     Index(None, "call_id", "requested_at"),
 )
 
-cells = Table(
-    "cells",
-    metadata,
-    Column("mcc", Text, primary_key=True),
-    Column("mnc", Text, primary_key=True),
-    Column("tac", BigInteger, primary_key=True),
-    Column("cell_id", BigInteger, primary_key=True),
-    Column("lat", Double, nullable=False),
-    Column("lon", Double, nullable=False),
-    Column("radius_m", Double),
-    Column("name", Text),
-)
-
-rules = Table(
-    "rules",
-    metadata,
-    # What an admin decides beside Asterisk's configuration; one row.
-    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True, server_default="true"),
-    Column("version", BigInteger, nullable=False),
-    Column("body", JSONB, nullable=False),
-)
-
-# --- the journal's reader ------------------------------------------------------------------------------------------
 transfer_commands = Table(
     "transfer_commands",
     metadata,
@@ -237,6 +214,29 @@ transfer_commands = Table(
     Index("uq_transfer_commands_key", "call_id", "requested_by", "key", unique=True),
 )
 
+cells = Table(
+    "cells",
+    metadata,
+    Column("mcc", Text, primary_key=True),
+    Column("mnc", Text, primary_key=True),
+    Column("tac", BigInteger, primary_key=True),
+    Column("cell_id", BigInteger, primary_key=True),
+    Column("lat", Double, nullable=False),
+    Column("lon", Double, nullable=False),
+    Column("radius_m", Double),
+    Column("name", Text),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    # What an admin decides beside Asterisk's configuration; one row.
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True, server_default="true"),
+    Column("version", BigInteger, nullable=False),
+    Column("body", JSONB, nullable=False),
+)
+
+# --- the journal's reader ------------------------------------------------------------------------------------------
 
 journal_position = Table(
     "journal_position",
