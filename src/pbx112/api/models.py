@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pbx112.domain.caller import CallerClass
 from pbx112.domain.configuration import AnswerMode, NumberFormat, Strategy, Tier, TierKind, Widening
 from pbx112.domain.live import OperatorState
-from pbx112.domain.record import CallState, HangupBy, Intake, OfferResult, Outcome
+from pbx112.domain.record import CallState, HangupBy, Intake, OfferResult, Outcome, RecordingKind
 from pbx112.domain.transfer import (
     LineResult,
     Party,
@@ -103,6 +103,25 @@ class Overflow(_Shape):
     target: str | None
 
 
+class Recording(_Shape):
+    """A sound file below Asterisk's monitor folder; `started_at` is its first sound.
+
+    `expected_ms` is what it should last; null when nobody can say. `state` (ok, missing, short), `bytes`,
+    `duration_ms` and `sha256` are found some seconds after its end, at `checked_at`.
+    """
+
+    kind: RecordingKind
+    file: str
+    started_at: datetime
+    ended_at: datetime | None
+    expected_ms: int | None
+    state: Literal["ok", "missing", "short"] | None
+    bytes: int | None
+    duration_ms: int | None
+    sha256: str | None
+    checked_at: datetime | None
+
+
 class TransferAttempt(_Shape):
     """One ringing of one of the agency's lines; `ring_ms` lasts until somebody lifted, or to its end."""
 
@@ -184,7 +203,7 @@ class Call(_Shape):
     hangup_by: HangupBy | None
     offers: list[Offer]
     transfers: list[Transfer]
-    recordings: list[dict[str, Any]]
+    recordings: list[Recording]
     related: list[Related]
     marks: Marks
     reordered: Reordered | None
@@ -367,6 +386,7 @@ class Queue(_Shape):
     tiers: list[Tier]
     missed_offers: int
     comfort: str
+    recording: bool
     members: list[Member]
     waiting: list[Waiting]
 

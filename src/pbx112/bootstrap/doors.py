@@ -42,6 +42,8 @@ from pbx112.services.missed import MissedOffers
 from pbx112.services.nuisance import NuisanceBook
 from pbx112.services.operators import OperatorDesk
 from pbx112.services.presence import Presence
+from pbx112.services.recordings import RecordingWatch
+from pbx112.services.transfer_alarms import TransferAlarms
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
 from pbx112.storage.listen import listening
@@ -74,6 +76,8 @@ class _Service:
     lost: LostCalls
     disks: DiskWatch
     gaps: GapWatch
+    transfers: TransferAlarms
+    recordings: RecordingWatch
     watch: Watch
 
 
@@ -121,6 +125,9 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         return await lost.close(before) is not None
 
     gaps = GapWatch(engine, alarms, metrics, node=settings.node, lang=settings.lang, close_calls=close_calls)
+    recordings = RecordingWatch(
+        engine, alarms, metrics, node=settings.node, lang=settings.lang, folder=settings.asterisk_dir / "spool/monitor"
+    )
     applier = make_applier(settings, secrets)
     running = LiveConfiguration(settings, calls, ami, live.changed)
     parts = ApiParts(
@@ -161,6 +168,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         agi=lambda: calls.agi.serving,
     )
     http = WebDoor(make_app(parts), settings.http_bind)
+    transfers = TransferAlarms(alarms, settings.lang)
     return _Service(
         settings,
         engine,
@@ -170,13 +178,15 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         presence,
         missed,
         live,
-        CallPublisher(engine, feed, metrics),
+        CallPublisher(engine, feed, metrics, seen=transfers.see),
         book,
         credentials,
         applier,
         lost,
         disks,
         gaps,
+        transfers,
+        recordings,
         watch,
     )
 
@@ -222,6 +232,8 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
         "missed offers": service.missed.run,
         "disks": service.disks.run,
         "gaps": service.gaps.run,
+        "transfer alarms": service.transfers.run,
+        "recordings": service.recordings.run,
         "journal keeper": _keeper(service).run,
         **service.watch.work(),
     }

@@ -14,6 +14,7 @@ from pbx112.domain.marks import read_marks
 from pbx112.domain.outbound import fold_callback
 from pbx112.domain.readings import cause_of, text_of
 from pbx112.domain.record import CallRecord, CallState, HangupBy, OfferResult, Outcome, call_id
+from pbx112.domain.recordings import Recordings
 from pbx112.domain.told import Told, arrived, overflowed, silent_checked, taken_in
 
 PRIORITY_STEP = 10
@@ -37,6 +38,7 @@ def fold(node: str, events: Iterable[JournalEvent]) -> CallRecord | None:
         return fold_callback(node, ordered)
     folding = _Folding(node, ordered[0].linked_id, received_at=_received_at(ordered))
     for event in ordered:
+        folding.recordings.note(event)
         step = _STEPS.get(event.kind)
         if step is not None:
             step(folding, event)
@@ -58,6 +60,7 @@ class _Folding(Told):
     node: str
     linkedid: str
     received_at: datetime
+    recordings: Recordings = field(default_factory=Recordings)
     answered_outside: bool = False
     queue: str | None = None
     priority: int | None = None
@@ -104,6 +107,7 @@ class _Folding(Told):
             reordered=self.reordered,
             silent_checks=tuple(self.silent_checks),
             overflows=tuple(self.overflows),
+            recordings=self.recordings.found(),
             transfers=self.transfers.folded(self.answered_at),
             offers=tuple(leg.offer(self.ended_at) for leg in self.legs.values() if not leg.outside),
         )

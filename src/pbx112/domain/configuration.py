@@ -108,7 +108,8 @@ class Queue:
     A caller who says nothing is asked `silent_repeats` times to press a key, and has `silent_wait_seconds` each time.
     With a `skill` those who have it best are rung first, and `widening` says when others are too. `tiers` is the
     overflow chain in order. Who misses `missed_offers` offers in a row is paused (0: nobody is). `comfort` names the
-    prompt that a waiting caller hears (empty: the built-in one).
+    prompt that a waiting caller hears (empty: the built-in one). With `recording` calls are recorded from here to their
+    end, in whichever queue they end.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Queue:
     tiers: tuple[Tier, ...] = ()
     missed_offers: int = 0
     comfort: str = ""
+    recording: bool = False
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Queue":

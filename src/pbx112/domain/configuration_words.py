@@ -134,6 +134,13 @@ FIELDS: Mapping[str, FieldWords] = {
         ("Pesan tunggu", "Comfort prompt"),
         meaning=("Nama pesan suara; kosong: bawaan.", "A prompt's name; empty: the built-in one."),
     ),
+    "recording": FieldWords(
+        ("Rekam", "Record"),
+        meaning=(
+            "Panggilan direkam sejak terhubung sampai selesai, termasuk pengarahan ke instansi.",
+            "Calls are recorded from their first sound to their end, with the briefings of agencies.",
+        ),
+    ),
     "extension": FieldWords(("Nomor ekstensi", "Extension"), meaning=("2 sampai 8 angka.", "2 to 8 digits.")),
     "memberships": FieldWords(
         ("Antrean", "Queues"),

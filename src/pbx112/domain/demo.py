@@ -28,7 +28,7 @@ DEMO_CENTRE = Configuration(
         Trunk("carrier-b", "Carrier B (demo)", ("127.0.0.3",)),
         DRILL_TRUNK,
     ),
-    queues=(Queue("112", "Darurat 112", overflow=tuple(operator.name for operator in _OPERATORS)),),
+    queues=(Queue("112", "Darurat 112", overflow=tuple(operator.name for operator in _OPERATORS), recording=True),),
     operators=_OPERATORS,
     agencies=(
         Agency("ambulans", "Ambulans / PSC 119", ("ambulans1", "ambulans2"), code="1"),

@@ -18,6 +18,7 @@ TRANSFER = "PBX112_TRANSFER"
 OPERATOR = "PBX112_OPERATOR"
 SILENT = "PBX112_SILENT"
 CALLBACK = "PBX112_CALLBACK"
+RECORDING = "PBX112_RECORDING"
 LOST = "PBX112_LOST"
 """Added by the service, never by Asterisk: the PBX died under this call."""
 

@@ -107,6 +107,27 @@ class Overflow:
     target: str | None = None
 
 
+class RecordingKind(StrEnum):
+    """`caller`: the caller's channel, all of the call; `briefing`: an operator with an agency, the caller on hold."""
+
+    CALLER = "caller"
+    BRIEFING = "briefing"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file below Asterisk's monitor folder. `started_at` is its first sound, `expected_ms` what it should last.
+
+    Both of `ended_at` and `expected_ms` are None while it runs; the latter also when nobody can say.
+    """
+
+    kind: RecordingKind
+    file: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    expected_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call, as far as the journal tells. Times are UTC; durations are whole milliseconds."""
@@ -140,6 +161,7 @@ class CallRecord:
     reordered: Reordered | None = None
     silent_checks: tuple[SilentCheck, ...] = ()
     overflows: tuple[Overflow, ...] = ()
+    recordings: tuple[Recording, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     callback_of: uuid.UUID | None = None
 

@@ -133,6 +133,7 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "trunks": configuration.trunks,
         "queues": configuration.queues,
         "waiting": {queue.name: Waiting(queue, prompts, surge=configuration.surge) for queue in configuration.queues},
+        "record_callbacks": any(q.recording for q in configuration.queues if q.name == configuration.default_queue),
         "own_prompts": prompts,
         "own_prompts_dir": place.own_prompts_dir,
         "surge": configuration.surge,

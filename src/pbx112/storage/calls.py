@@ -15,14 +15,12 @@ from pbx112.domain.caller import Caller, imei_key, number_key
 from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall
 from pbx112.domain.location import Location
 from pbx112.domain.marks import Marks
-from pbx112.domain.record import CallRecord, CallState, Offer
+from pbx112.domain.record import CallRecord, CallState, Offer, Recording
 from pbx112.storage.cells import locate
+from pbx112.storage.recordings import add_measures
 from pbx112.storage.related import relate
 from pbx112.storage.tables import OPEN_TRANSFERS, call_annotations, calls, events
 from pbx112.storage.transfer_rows import public_transfers, read_transfers
-
-_LATER = ("recordings",)
-"""Lists of the public record that nothing fills yet; a list is never a missing key."""
 
 _OPEN_STATES = [state.value for state in CallState if state is not CallState.ENDED]  # `<> 'ended'` has no index
 _CLOCKS_DIFFER = timedelta(minutes=1)  # the node's and the database's, if they are two machines
@@ -32,8 +30,9 @@ _FOLDED = tuple(field.name for field in fields(CallRecord))
 _OF_CALLER = tuple(field.name for field in fields(Caller) if field.name != "caller_class")
 _OF_OFFER = tuple(field.name for field in fields(Offer))
 _OF_LOCATION = tuple(field.name for field in fields(Location))
+_OF_RECORDING = tuple(field.name for field in fields(Recording))
 _OF_MARKS = tuple(field.name for field in fields(Marks))
-_WITH_TIMES = ("offers", "silent_checks", "overflows")
+_WITH_TIMES = ("offers", "silent_checks", "overflows", "recordings")
 _SHAPED = (*_WITH_TIMES, "caller", "location", "marks", "reordered", "transfers")
 _PLAIN = tuple(name for name in _FOLDED if name not in _SHAPED)
 
@@ -73,6 +72,7 @@ def public(record: CallRecord) -> dict[str, Any]:
         "reordered": None if record.reordered is None else asdict(record.reordered),
         "silent_checks": [{"at": check.at, "digits": check.digits} for check in record.silent_checks],
         "overflows": [{"at": step.at, "kind": step.kind, "target": step.target} for step in record.overflows],
+        "recordings": [{name: getattr(one, name) for name in _OF_RECORDING} for one in record.recordings],
         "transfers": public_transfers(record.transfers),
     }
 
@@ -123,7 +123,6 @@ def public_row(row: Row[Any]) -> dict[str, Any]:
     return {
         **_folded(raw),
         **{name: raw[name] for name in ANNOTATION_FIELDS},
-        **{name: [] for name in _LATER},
         "related": [],
         "version": raw["version"] or 0,
     }
@@ -149,9 +148,10 @@ async def get_call(conn: AsyncConnection, id: UUID) -> dict[str, Any] | None:  #
 
 
 async def complete(conn: AsyncConnection, records: Sequence[dict[str, Any]]) -> None:
-    """Add to public records what other tables tell: the caller's other calls, and where the cells are."""
+    """Add to public records what other tables tell: the caller's other calls, where the cells are, recorded files."""
     await relate(conn, records)
     await locate(conn, records)
+    await add_measures(conn, records)
 
 
 async def folded_calls(conn: AsyncConnection, node: str, linked_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

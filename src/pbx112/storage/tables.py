@@ -118,6 +118,7 @@ calls = Table(
     Column("silent_checks", JSONB, nullable=False, server_default="[]"),
     Column("overflows", JSONB, nullable=False, server_default="[]"),
     Column("transfers", JSONB, nullable=False, server_default="[]"),
+    Column("recordings", JSONB, nullable=False, server_default="[]"),
     Column("callback_of", Uuid),
     # By these a caller is known again; `domain/caller.py` says what they hold.
     Column("number_key", Text),
@@ -147,6 +148,28 @@ call_annotations = Table(
     Column("version", Integer, nullable=False),
     Column("updated_by", Text, nullable=False),
     _now("updated_at"),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    # The files of ended calls, and what was found of each when it was looked at; `due_at` says when that is.
+    Column("call_id", Uuid, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("file", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('caller', 'briefing')", name="kind"), nullable=False),
+    Column("started_at", _TIME, nullable=False),
+    Column("ended_at", _TIME),
+    Column("due_at", _TIME, nullable=False),
+    Column("expected_ms", BigInteger),
+    Column("bytes", BigInteger),
+    Column("duration_ms", BigInteger),
+    Column("sha256", Text, CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256")),
+    Column("state", Text, CheckConstraint("state IN ('ok', 'missing', 'short')", name="state")),
+    Column("checked_at", _TIME),
+    CheckConstraint("(state IS NULL) = (checked_at IS NULL)", name="checked"),
+    Index("ix_recordings_due", "node", "due_at", postgresql_where=text("checked_at IS NULL")),
+    Index("ix_recordings_checked", "node", "checked_at", postgresql_where=text("checked_at IS NOT NULL")),
 )
 
 abandoned = Table(
@@ -312,6 +335,7 @@ queues = Table(
     Column("tiers", JSONB, nullable=False, server_default="[]"),
     Column("missed_offers", Integer, nullable=False, server_default="0"),
     Column("comfort", Text, nullable=False, server_default=""),
+    Column("recording", Boolean, nullable=False, server_default="false"),
 )
 
 trunks = Table(
