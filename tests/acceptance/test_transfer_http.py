@@ -82,6 +82,10 @@ class Scene:
 
         return await until(found, 5, f"{transfer} is {state}")
 
+    async def begun(self) -> list[Record] | None:
+        """The transfers in the record; None when there is none yet."""
+        return (await self.centre.get(f"/v1/calls/{self.call}"))["transfers"] or None
+
     async def record(self) -> Record:
         return await self.centre.record(self.sip_call_id, deadline_s=8)
 
@@ -228,3 +232,115 @@ async def test_given_who_may_not_when_asked_then_403_and_an_agency_that_is_none_
         await here.hear(caller={OPERATOR}, operator={CALLER})
         await here.phones[CALLER].hangup()
         await here.record()
+
+
+async def test_given_no_line_that_answers_then_the_operator_has_his_caller_and_an_alarm_stands_till_the_next_answer(
+    centre: Centre,
+) -> None:
+    async with scene(centre) as here:
+        await here.phones[FIRE].on_incoming(reject_code=486)
+        failed = await here.start("damkar", "warm")
+        assert (await here.reaches(failed, "ended"))["result"] == "exhausted"
+        await here.hear(caller={OPERATOR}, operator={CALLER})
+        assert "damkar" in await alarm(centre, "transfer:damkar")
+        await here.phones[FIRE].on_incoming()
+        again = await here.start("damkar", "conference")
+        for _ in range(2):  # the one that was refused is given out too
+            rung = await here.phones[FIRE].wait_incoming(5)
+        await here.phones[FIRE].answer(call=rung.call)
+        await here.hear(caller={OPERATOR, FIRE}, damkar1={CALLER, OPERATOR})
+        assert await alarm(centre, "transfer:damkar", up=False) == ""
+        await here.move(again, "complete")
+        await here.hear(caller={FIRE}, damkar1={CALLER})
+        await here.phones[CALLER].hangup()
+        await here.record()
+
+
+async def test_given_an_agency_that_takes_callers_without_a_briefing_when_left_to_it_then_the_operator_is_free(
+    centre: Centre,
+) -> None:
+    async with blindly(centre, "ambulans"), scene(centre) as here:
+        id_ = await here.start("ambulans", "blind")
+        await here.phones[OPERATOR].wait_for("disconnected", 3)
+        await here.phones[AMBULANCE].wait_incoming(5)
+        await here.reaches(id_, "calling")
+        refused(await here.post(f"/{id_}/cancel", user="supervisor"), "call-not-talking")
+        await here.phones[AMBULANCE].answer()
+        await here.hear(caller={AMBULANCE}, ambulans1={CALLER})
+        await here.phones[AMBULANCE].hangup()
+        record = await here.record()
+    assert [(one["mode"], one["result"]) for one in record["transfers"]] == [("blind", "completed")]
+
+
+async def test_given_desk_and_phone_when_each_goes_on_where_the_other_began_then_it_is_one_transfer(
+    centre: Centre,
+) -> None:
+    async with scene(centre) as here:
+        await here.phones[OPERATOR].dtmf("*11")
+        await here.lift(AMBULANCE)
+        listed = await until(here.begun, 5, "the transfer in the record")
+        by_phone = str(listed[0]["id"])
+        assert listed[0]["by"] == "phone"
+        await here.reaches(by_phone, "briefing")
+        await here.move(by_phone, "conference")
+        await here.hear(caller={OPERATOR, AMBULANCE}, ambulans1={CALLER, OPERATOR})
+        by_desk = await here.start("damkar", "warm")
+        await here.lift(FIRE)
+        await here.reaches(by_desk, "briefing")
+        await here.phones[OPERATOR].dtmf("*2")
+        await here.reaches(by_desk, "conference")
+        await here.hear(caller=set(HZ) - {CALLER}, damkar1=set(HZ) - {FIRE})
+        await here.phones[OPERATOR].dtmf("*3")
+        await here.phones[OPERATOR].wait_for("disconnected", 3)
+        await here.hear(caller={AMBULANCE, FIRE}, damkar1={CALLER, AMBULANCE})
+        await here.phones[CALLER].hangup()
+        await here.record()
+
+
+@pytest.mark.parametrize("place", ["hold", "room"])
+async def test_given_an_operator_who_ends_in_the_moment_of_the_move_then_the_caller_is_at_the_queues_head_in_two_s(
+    centre: Centre, place: str
+) -> None:
+    async with scene(centre) as here:
+        listed = (await centre.cli("core show channels concise")).splitlines()
+        name = next(line.split("!")[0] for line in listed if line.startswith("PJSIP/carrier-a"))
+        # As transfer-start does it; and then the operator's leg ends before it has come to calling anybody.
+        await centre.cli(f"dialplan set chanvar {name} NEXT {place}")
+        await here.phones[OPERATOR].hangup()
+        began = time.monotonic()
+        rung = await here.phones[OPERATOR].wait_incoming(4)
+        assert time.monotonic() - began < 2.0
+        await here.phones[OPERATOR].answer(call=rung.call)
+        await here.hear(caller={OPERATOR}, operator={CALLER})
+        await here.phones[CALLER].hangup()
+        await here.record()
+
+
+async def alarm(centre: Centre, key: str, *, up: bool = True) -> str:
+    """The text of an alarm, once it is up; empty once it is not."""
+
+    async def found() -> str | None:
+        texts = [one["text"] for one in (await centre.get("/v1/alarms"))["items"] if one["key"] == key]
+        return texts[0] if texts and up else "" if not texts and not up else None
+
+    return await until(found, 5, f"the alarm {key} {'up' if up else 'over'}")
+
+
+@contextlib.asynccontextmanager
+async def blindly(centre: Centre, agency: str) -> AsyncIterator[None]:
+    """Inside, callers may be left to this agency without a briefing."""
+    await _allow_blind(centre, agency, allowed=True)
+    try:
+        yield
+    finally:
+        await _allow_blind(centre, agency, allowed=False)
+
+
+async def _allow_blind(centre: Centre, name: str, *, allowed: bool) -> None:
+    draft = await centre.get("/v1/config")
+    agency = next(one for one in draft["configuration"]["agencies"] if one["name"] == name)
+    etag = {"If-Match": f'"{draft["version"]}"'}
+    saved = await centre.api("PUT", f"/v1/agencies/{name}", headers=etag, json={**agency, "blind": allowed})
+    assert saved.is_success, saved.text
+    applied = await centre.api("POST", "/v1/config/apply", headers={"If-Match": saved.headers["etag"]})
+    assert applied.is_success, applied.text
