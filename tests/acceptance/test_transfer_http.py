@@ -86,6 +86,12 @@ class Scene:
         """The transfers in the record; None when there is none yet."""
         return (await self.centre.get(f"/v1/calls/{self.call}"))["transfers"] or None
 
+    async def caller_variable(self, name: str, value: str) -> None:
+        """Set a variable on the caller's channel."""
+        listed = (await self.centre.cli("core show channels concise")).splitlines()
+        channel = next(line.split("!")[0] for line in listed if line.startswith("PJSIP/carrier-a"))
+        await self.centre.cli(f"dialplan set chanvar {channel} {name} {value}")
+
     async def record(self) -> Record:
         return await self.centre.record(self.sip_call_id, deadline_s=8)
 
@@ -118,6 +124,7 @@ def refused(answer: httpx.Response, slug: str, status: int = 409) -> str:
 
 async def test_given_a_talk_when_handed_over_warm_from_the_desk_then_each_hears_whom_he_should(centre: Centre) -> None:
     async with scene(centre) as here:
+        await here.post("/x/cancel")  # he has signed in
         began = time.monotonic()
         id_ = await here.start("ambulans", "warm", headers={"Idempotency-Key": "click-1"})
         message = str((await here.phones[AMBULANCE].wait_incoming(5)).facts["message"])
@@ -183,8 +190,10 @@ async def test_given_a_second_agency_when_briefed_in_private_and_released_then_t
 
 async def test_given_an_agency_that_rings_when_cancelled_then_they_talk_on_and_may_call_another(centre: Centre) -> None:
     async with scene(centre) as here:
+        await here.caller_variable("PBX112_FACTS", "asserted/sos.fire/-8.650000_115.216700;r=30")
         id_ = await here.start("ambulans", "warm")
-        await here.phones[AMBULANCE].wait_incoming(5)
+        message = str((await here.phones[AMBULANCE].wait_incoming(5)).facts["message"])
+        assert "X-PBX112-Service: sos.fire\r\nX-PBX112-Location: -8.650000,115.216700;r=30\r\n" in message
         await here.reaches(id_, "calling")
         refused(await here.post(f"/{id_}/complete"), "transfer-refused")
         await here.move(id_, "cancel")
@@ -302,10 +311,8 @@ async def test_given_an_operator_who_ends_in_the_moment_of_the_move_then_the_cal
     centre: Centre, place: str
 ) -> None:
     async with scene(centre) as here:
-        listed = (await centre.cli("core show channels concise")).splitlines()
-        name = next(line.split("!")[0] for line in listed if line.startswith("PJSIP/carrier-a"))
         # As transfer-start does it; and then the operator's leg ends before it has come to calling anybody.
-        await centre.cli(f"dialplan set chanvar {name} NEXT {place}")
+        await here.caller_variable("NEXT", place)
         await here.phones[OPERATOR].hangup()
         began = time.monotonic()
         rung = await here.phones[OPERATOR].wait_incoming(4)
