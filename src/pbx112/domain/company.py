@@ -49,6 +49,7 @@ class Company:
         return bridge if bridge is not None and self._technology.get(bridge) == _ROOM else None
 
     def move_all(self, of: str, bridge: str, among: frozenset[str]) -> None:
-        """Move him, and who is with him of `among`, to this bridge."""
-        for who in (of, *(other for other in self.with_(of) if other in among)):
-            self.enter(who, bridge)
+        """Move him, if his place is known, and who is with him of `among`, to this bridge."""
+        if self.is_anywhere(of):
+            for who in (of, *(other for other in self.with_(of) if other in among)):
+                self.enter(who, bridge)

@@ -29,11 +29,15 @@ _BRINGS_TOGETHER = frozenset({"conference", "handed"})
 
 @dataclass(slots=True)
 class _Hand:
-    """A transfer so far; `leg` is the operator's channel, `here` is true while the agency is in a room."""
+    """A transfer so far; `leg` is the operator's channel, `here` is true while the agency is in a room.
+
+    `private`: it is briefed in a room of its own, as another agency is with the caller.
+    """
 
     transfer: Transfer
     leg: str = ""
     here: bool = False
+    private: bool = False
     talks: list[Conversation] = field(default_factory=list)
 
     @property
@@ -54,7 +58,9 @@ class Transfers:
 
     @property
     def under_way(self) -> bool:
-        """True while an agency is called, or is with the operator."""
+        """True while an agency is called or is with the operator, and until somebody is with the caller again."""
+        if self._alone_since is not None and self._hands:
+            return True
         over = {TransferState.HANDED_OVER, TransferState.ENDED}
         return any(hand.transfer.state not in over for hand in self._hands.values())
 
@@ -89,13 +95,16 @@ class Transfers:
 
     def _after(self, hand: _Hand, name: str, event: JournalEvent, step: str, company: Company) -> None:
         """What a step of one transfer means for the others, and for who is where."""
-        if step == "joined":
+        if step == "begun":
+            hand.private = company.room_of(self.linkedid) is not None and bool(company.with_(self.linkedid))
+        elif step == "joined":
             hand.here = not hand.transfer.ended
+            hand.private = hand.private and text_of(event.extra, "one") != "c"
             self.place(company)
         elif step in {"left", "cancelled", "exhausted"}:
             hand.here = False
             company.gone(name)
-        elif step in _BRINGS_TOGETHER and (room := company.room_of(self.linkedid)) is not None and hand.here:
+        elif step in _BRINGS_TOGETHER and (room := company.room_of(self.linkedid)) is not None:
             company.move_all(name, room, frozenset(self._hands))
         if step == "handed":  # he leaves every agency that he had brought together with the caller
             self._apply_where(event, TransferState.CONFERENCE)
@@ -117,10 +126,12 @@ class Transfers:
     def place(self, company: Company) -> None:
         """Put agencies that have come, and whose room was not known, where their operator is, or else the caller."""
         for name, hand in self._hands.items():
-            if hand.here and not company.is_anywhere(name):
-                room = company.room_of(hand.leg) or company.room_of(self.linkedid)
-                if room is not None:
-                    company.enter(name, room)
+            if not hand.here or company.is_anywhere(name):
+                continue
+            with_operator, with_caller = company.room_of(hand.leg), company.room_of(self.linkedid)
+            room = with_operator or with_caller
+            if room is not None and not (hand.private and room == with_caller):
+                company.enter(name, room)
 
     def observe(self, at: datetime, company: Company) -> None:
         """Note who talks with whom from now on."""

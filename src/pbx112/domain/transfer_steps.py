@@ -70,6 +70,8 @@ def _begun(transfer: Transfer, at: datetime, agency: str, mode: str, by: str) ->
 
 
 def _rings(transfer: Transfer, at: datetime, line: str, _: str, __: str) -> Transfer:
+    if any((one.line, one.at) == (line, at) for one in transfer.attempts):
+        return transfer
     return replace(_calling(transfer), attempts=(*transfer.attempts, Attempt(line, at)))
 
 
