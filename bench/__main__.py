@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bench import apply, intake
+from bench import apply, intake, transfer
 from bench.report import Outcome, write
 
 BENCHMARKS: dict[str, Callable[[], Coroutine[Any, Any, Outcome]]] = {
     "intake": intake.run,
     "apply": apply.run,
+    "transfer": transfer.run,
 }
 """A new benchmark is a module with `run()` and a line here."""
 

@@ -10,6 +10,7 @@ import typer
 
 from pbx112.cli_session import database, run, settings, who
 from pbx112.cli_show import duration, inert, local_time, show_json, show_line, show_table, word
+from pbx112.cli_transfers import show_transfers
 from pbx112.domain.errors import BadInput, NoSuchCall
 from pbx112.domain.record import CallState, Outcome
 from pbx112.services.records import RebuildResult
@@ -89,7 +90,9 @@ def call(
     if as_json:
         show_json({**found, "events": told} if events else found)
         return
+    transfers = found.pop("transfers")
     show_table(of.lang, ("field", "value"), [(name, _cell(value, of)) for name, value in found.items()])
+    show_transfers(transfers, of)
     if events:
         show_line("")
         show_table(of.lang, ("at", "event", "channel", "extra"), [_event_row(one, of) for one in told])

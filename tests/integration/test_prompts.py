@@ -28,7 +28,7 @@ from pbx112.storage.audit import list_audit
 from pbx112.storage.configuration import save_configuration
 from pbx112.storage.engine import reading, transaction
 from pbx112.storage.prompts import prompts_in_use
-from tests.integration.test_recordings import RUNTIME, tone
+from tests.integration.test_prompt_recordings import RUNTIME, tone
 from tests.support.web import FakeApplier, FakePromptMaker, FakeRunning, bearer, client_of, make_parts
 
 KOTA = replace(DEMO_CENTRE, queues=(replace(DEMO_CENTRE.queues[0], comfort="kota"),))

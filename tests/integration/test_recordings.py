@@ -1,175 +1,205 @@
-"""What an admin uploads as a prompt, with the real SoX: good recordings of each kind, broken ones, hostile ones."""
+"""Recordings of ended calls, with real files and a real PostgreSQL: measured, judged, told, over restarts."""
 
 from __future__ import annotations
 
-import io
-import os
-import random
-import struct
-import time
-import wave
+import asyncio
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbx112.domain.errors import CannotConvert, PromptUnfit
-from pbx112.domain.prompts import MOST_BYTES, SoundKind, kind_of
-from pbx112.host.asterisk import missing_tools, tool_argv
-from pbx112.host.command import run
-from pbx112.host.recordings import Recordings
-from pbx112.host.sound import SPEECH_DBFS, loudness
-from pbx112.host.tones import tones_heard
-from pbx112.settings import Settings
+from pbx112.domain.record import CallRecord, CallState, Recording, RecordingKind
+from pbx112.services import recordings as service
+from pbx112.services.metrics import Metrics
+from pbx112.services.recording_file import BYTES_A_SECOND
+from pbx112.services.recordings import KEY, LAST, RecordingWatch
+from pbx112.storage.calls import get_call, upsert_calls
+from pbx112.storage.engine import make_engine, reading, transaction
+from pbx112.storage.recordings import keep_recordings
+from tests.integration.test_gap_watch import Board
+from tests.integration.test_storage_calls import call
+from tests.support.recorded import NODE, rows, until
+from tests.support.wav import wav_header
 
-RUNTIME = Settings().runtime_dir
-TONE_HZ = 700
-
-pytestmark = pytest.mark.skipif(
-    not {"sox", "music"}.isdisjoint(missing_tools(None, RUNTIME)), reason="`make setup` was not run"
-)
-
-
-def tone(folder: Path, kind: str, *, seconds: float = 3, volume: float = 0.3, rate: int = 48000) -> bytes:
-    """A tone as SoX writes it, in stereo and at another rate than the telephone's."""
-    file = folder / f"tone-{seconds}-{volume}.{kind}"
-    sine = ("synth", str(seconds), "sine", str(TONE_HZ), "vol", str(volume))
-    run([*tool_argv("sox", RUNTIME), "-n", "-r", str(rate), "-c", "2", str(file), *sine], deadline_s=60)
-    return file.read_bytes()
+BEGAN = datetime(2025, 1, 31, 10, 0, 0, tzinfo=UTC)
+SECOND = 16_000
+"""Bytes of a second's sound."""
 
 
-def made(recording: bytes) -> bytes:
-    kind = kind_of(recording)
-    assert kind is not None
-    return Recordings(RUNTIME, "en").make_now(recording, kind)
+def file_of(number: int, kind: str = "caller") -> str:
+    return f"2025/01/31/n-{number}-{kind}.wav"
 
 
-@pytest.mark.parametrize("kind", ["wav", "mp3", "ogg"])
-def test_given_a_recording_of_each_kind_when_made_then_it_is_words_of_the_usual_loudness_then_music(
-    kind: str, tmp_path: Path
+def recorded(number: int, *, seconds: float | None = 10, kind: str = "caller", **changes: Any) -> CallRecord:
+    """An ended call with a file that should last so many seconds; None: its end is not known."""
+    ended = None if seconds is None else BEGAN + timedelta(seconds=seconds)
+    expected = None if seconds is None else round(seconds * 1000)
+    one = Recording(RecordingKind(kind), file_of(number, kind), BEGAN, ended, expected)
+    return call(number, recordings=(one,), **changes)
+
+
+async def kept(engine: AsyncEngine, *records: CallRecord) -> None:
+    async with transaction(engine) as conn:
+        await upsert_calls(conn, records)
+        await keep_recordings(conn, records)
+
+
+async def found(engine: AsyncEngine, record: CallRecord) -> dict[str, Any]:
+    """The only recording of the public record."""
+    async with reading(engine) as conn:
+        public = await get_call(conn, record.id)
+    assert public is not None
+    (one,) = public["recordings"]
+    return dict(one)
+
+
+def write(folder: Path, number: int, seconds: float, *, told: int | None = None, kind: str = "caller") -> bytes:
+    """A file that lasts so long; `told` is the length in its header."""
+    data = round(seconds * SECOND)
+    content = wav_header(data if told is None else told) + b"\1\0" * (data // 2)
+    path = folder / file_of(number, kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return content
+
+
+def watch_of(engine: AsyncEngine, board: Board, folder: Path, *, node: str = NODE) -> RecordingWatch:
+    return RecordingWatch(engine, board, Metrics(), node=node, lang="en", folder=folder)
+
+
+async def test_given_ended_calls_when_looked_at_then_each_file_is_measured_and_the_worst_is_an_alarm(
+    engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    wav = made(tone(tmp_path, kind, volume=0.02))
-    with wave.open(io.BytesIO(wav)) as sound:
-        assert sound.getparams()[:3] == (1, 2, 8000)
-        assert sound.getnframes() / 8000 == pytest.approx(3.4 + 20.7, abs=0.3)
-        words, rest = sound.readframes(3 * 8000), sound.readframes(10**6)
-    (heard,) = tones_heard(struct.unpack(f"<{len(words) // 2}h", words), 8000, [TONE_HZ])
-    assert heard.share > 0.9
-    (after,) = tones_heard(struct.unpack(f"<{len(rest) // 2}h", rest), 8000, [TONE_HZ])
-    assert after.share < 0.2
-    file = tmp_path / "words.wav"
-    with wave.open(str(file), "wb") as spoken:
-        spoken.setparams((1, 2, 8000, 0, "NONE", ""))
-        spoken.writeframes(words)
-    assert loudness(file) == pytest.approx(SPEECH_DBFS, abs=1.5)
-
-
-def repeated(mp3: bytes, times: int) -> bytes:
-    """The frames of an MP3 file again and again: hours of sound out of a second."""
-    return mp3 * times
-
-
-def test_given_the_longest_recording_when_made_then_it_is_taken_within_seconds(tmp_path: Path) -> None:
-    recording = repeated(tone(tmp_path, "mp3", seconds=10), 29)
-    began = time.monotonic()
-    wav = made(recording)
-    assert len(wav) / 16000 == pytest.approx(290 + 21, abs=3)
-    assert time.monotonic() - began < 15
-
-
-def page(number: int, flags: int, granule: int, *packets: bytes) -> bytes:
-    """A page of an Ogg file with short packets."""
-    sizes = bytes(len(packet) for packet in packets)
-    head = struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, 7, number, 0) + bytes([len(packets)]) + sizes
-    whole = head + b"".join(packets)
-    check = 0
-    for byte in whole:
-        check ^= byte << 24
-        for _ in range(8):
-            check = (check << 1) ^ (0x104C11DB7 if check & 0x80000000 else 0)
-    return whole[:22] + struct.pack("<I", check) + whole[26:]
-
-
-def test_given_a_voice_note_in_opus_when_made_then_it_is_read() -> None:
-    head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, 0, 48000, 0, 0)
-    tags = b"OpusTags" + struct.pack("<I1sI", 1, b"x", 0)
-    silence = page(2, 4, 960 * 200, *[b"\xf8\xff\xfe"] * 200)
-    note = page(0, 2, 0, head) + page(1, 0, 0, tags) + silence
-    with pytest.raises(PromptUnfit, match="silent"):  # and not `broken`: four seconds of nothing
-        made(note)
-
-
-def header(wav: bytes, *, rate: int | None = None, claimed: int | None = None) -> bytes:
-    """The same file with another rate, or another length, in its header."""
-    data = wav.index(b"data")
-    changed = wav[:4] + struct.pack("<I", 0x7FFFFFFF) + wav[8:] if claimed is not None else wav
-    if claimed is not None:
-        changed = changed[: data + 4] + struct.pack("<I", claimed) + changed[data + 8 :]
-    return changed if rate is None else changed[:24] + struct.pack("<I", rate) + changed[28:]
-
-
-def test_given_files_that_are_no_prompt_when_made_then_each_is_refused_in_words_and_at_once(tmp_path: Path) -> None:
-    wav, mp3, ogg = (tone(tmp_path, kind) for kind in ("wav", "mp3", "ogg"))
-    noise = random.Random(112).randbytes
-    frame = next(bytes(mp3[at : at + 4]) for at in range(len(mp3)) if kind_of(mp3[at:]) is SoundKind.MP3)
-    cases = {
-        "cut behind the header": (header(wav, claimed=2**31 - 256)[: wav.index(b"data") + 8], "broken|empty"),
-        "a playlist that calls itself a WAV": (b"RIFF\0\0\0\0WAVE#EXTM3U\n/etc/passwd\nhttp://127.0.0.1/\n", "broken"),
-        "noise behind an MP3 frame": (frame + noise(200_000), "broken|silent|short|empty"),
-        "a tag that claims 256 MB": (b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + b"x" * 100, "broken|empty"),
-        "noise behind an Ogg head": (ogg[:64] + noise(20_000), "broken|empty"),
-        "an hour by its rate": (header(wav, rate=1), "too long"),
-        "a chunk of 4 GB": (b"RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\xff" + noise(1000), "broken"),
-        "silence": (tone(tmp_path, "wav", volume=0), "silent"),
-        "a click": (tone(tmp_path, "wav", seconds=0.05), "short"),
-        "six minutes": (repeated(tone(tmp_path, "mp3", seconds=10), 36), "too long"),
-        "no channel": (wav[:22] + b"\0\0" + wav[24:], "broken"),
+    fine, torn, short, missing = (recorded(n) for n in range(1, 5))
+    unanswered = recorded(5, seconds=0)
+    await kept(engine, fine, torn, short, missing, unanswered)
+    content = write(tmp_path, 1, 10.02)
+    write(tmp_path, 2, 9.9, told=0)
+    write(tmp_path, 3, 4)
+    write(tmp_path, 5, 0)
+    assert (await found(engine, fine))["state"] is None
+    board = Board()
+    assert not await watch_of(engine, board, tmp_path)._step()
+    one = await found(engine, fine)
+    assert one.pop("checked_at") > BEGAN
+    assert one == {
+        "kind": "caller",
+        "file": file_of(1),
+        "started_at": BEGAN,
+        "ended_at": BEGAN + timedelta(seconds=10),
+        "expected_ms": 10_000,
+        "state": "ok",
+        "bytes": len(content),
+        "duration_ms": 10_020,
+        "sha256": hashlib.sha256(content).hexdigest(),
     }
-    for what, (recording, words) in cases.items():
-        began = time.monotonic()
-        with pytest.raises(PromptUnfit, match=words):
-            made(recording)
-        assert time.monotonic() - began < 8, what
+    assert [((await found(engine, r))["state"], (await found(engine, r))["duration_ms"]) for r in (torn, short)] == [
+        ("ok", 9900),
+        ("short", 4000),
+    ]
+    lost = await found(engine, missing)
+    assert (lost["state"], lost["bytes"], lost["sha256"]) == ("missing", None, None)
+    assert (await found(engine, unanswered))["state"] == "ok"
+    level, text = board.up[KEY]
+    assert level == "warning"
+    assert str(missing.id) in text
+    assert "is missing" in text
+    assert "2 of the last 20" in text
 
 
-def test_given_a_header_that_claims_two_gigabytes_when_made_then_what_is_there_is_taken(tmp_path: Path) -> None:
-    assert len(made(header(tone(tmp_path, "wav"), claimed=2**31 - 256))) / 16000 == pytest.approx(24.1, abs=0.3)
-
-
-def test_given_hours_of_silence_in_few_bytes_when_made_then_it_ends_after_five_minutes_of_it(tmp_path: Path) -> None:
-    bomb = repeated(tone(tmp_path, "mp3", seconds=1, volume=0, rate=8000), 5_000)
-    assert len(bomb) < MOST_BYTES
-    began = time.monotonic()
-    with pytest.raises(PromptUnfit, match="too long"):
-        made(bomb)
-    assert time.monotonic() - began < 8
-
-
-def test_given_a_machine_without_tools_when_made_then_it_says_so_instead_of_running_unlimited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_given_a_call_that_goes_on_when_kept_then_its_file_is_not_looked_at(
+    engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CannotConvert, match=r"nice|sox|setup"):
-        Recordings(RUNTIME, "en").make_now(b"", SoundKind.WAV)
-    monkeypatch.setenv("PATH", os.defpath)
+    talking = recorded(1, seconds=None, state=CallState.TALKING, outcome=None, ended_at=None, hangup_by=None)
+    briefing = recorded(2, seconds=None, kind="briefing", ended_at=datetime.now(UTC))
+    just_ended = recorded(3, seconds=(datetime.now(UTC) - BEGAN).total_seconds())
+    await kept(engine, talking, briefing, just_ended)
+    board = Board()
+    watch = watch_of(engine, board, tmp_path)
+    await watch._step()
+    assert await rows(engine, "SELECT 1 FROM recordings WHERE checked_at IS NOT NULL") == []
+    watch._clock = lambda: datetime.now(UTC) + timedelta(minutes=20)
+    write(tmp_path, 2, 3, kind="briefing")
+    await watch._step()
+    assert (await found(engine, briefing))["state"] == "ok", "nobody knows how long it should be, and it is there"
+    assert (await found(engine, just_ended))["state"] == "missing"
+    ended = replace(briefing.recordings[0], ended_at=BEGAN + timedelta(seconds=60), expected_ms=60_000)
+    await kept(engine, replace(briefing, recordings=(ended,)))
+    assert (await found(engine, briefing))["state"] is None, "its end became known: looked at again"
+    await watch._step()
+    assert (await found(engine, briefing))["state"] == "short"
 
 
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b"RIFF....WAVE", SoundKind.WAV),
-        (b"\xff\xfb\x90\x00", SoundKind.MP3),
-        (b"\xff\xf3\x90\x00", SoundKind.MP3),
-        (b"ID3\x04", SoundKind.MP3),
-        (b"\xff\xf1\x50\x80", None),  # AAC
-        (b"OggS" + b"\0" * 24 + b"\x01vorbis", SoundKind.OGG),
-        (b"OggS" + b"\0" * 24 + b"OpusHead", SoundKind.OPUS),
-        (b"OggS" + b"\0" * 24 + b"\x80theora", None),
-        (b"#EXTM3U\n/etc/passwd", None),
-        (b"[playlist]\nFile1=/etc/passwd", None),
-        (b"PK\x03\x04", None),
-        (b"", None),
-        (b"\xff", None),
-    ],
-)
-def test_given_first_bytes_then_they_say_what_it_is(head: bytes, kind: SoundKind | None) -> None:
-    assert kind_of(head) is kind
+async def test_given_a_fault_when_twenty_are_fine_then_the_alarm_is_over_and_a_restart_forgets_nothing(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await kept(engine, recorded(0))
+    await watch_of(engine, Board(), tmp_path)._step()
+    many = [recorded(n, seconds=1) for n in range(1, LAST + 1)]
+    for n in range(1, LAST + 1):
+        write(tmp_path, n, 1)
+    await kept(engine, *many[:-1])
+    board = Board()
+    restarted = watch_of(engine, board, tmp_path)
+    assert not await restarted._step()
+    assert "1 of the last 20" in board.up[KEY][1]
+    again = Board()
+    await watch_of(engine, again, tmp_path)._step()
+    assert KEY in again.up, "nothing was due, and the fault is still known"
+    await kept(engine, many[-1])
+    await restarted._step()
+    assert board.up == {}
+    assert (await found(engine, recorded(0)))["state"] == "missing", "the record keeps it"
+
+
+async def test_given_another_nodes_calls_when_looked_at_then_they_are_left_to_it(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await kept(engine, recorded(1, node="other", id=UUID(int=1)))
+    board = Board()
+    await watch_of(engine, board, tmp_path)._step()
+    assert (board.up, await rows(engine, "SELECT state FROM recordings")) == ({}, [(None,)])
+    await watch_of(engine, board, tmp_path, node="other")._step()
+    assert await rows(engine, "SELECT state FROM recordings") == [("missing",)]
+
+
+async def test_given_a_backlog_when_the_database_comes_back_then_all_of_it_is_looked_at(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_LOOK_SECONDS", 0.01)
+    count = 55
+    for n in range(count):
+        write(tmp_path, n, 0.1)
+    await kept(engine, *(recorded(n, seconds=0.1) for n in range(count)))
+    away = make_engine("postgresql://nobody@127.0.0.1:9/none")
+    watch = watch_of(away, Board(), tmp_path)
+    task = asyncio.create_task(watch.run())
+    await asyncio.sleep(0.1)
+    watch._engine = engine
+    await until(engine, "SELECT count(*) FROM recordings WHERE state = 'ok'", lambda ok: ok[0][0] == count)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await away.dispose()
+
+
+async def test_given_a_stop_in_a_large_file_when_begun_again_then_it_is_measured(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    large = recorded(1, seconds=1)
+    await kept(engine, large)
+    write(tmp_path, 1, 1)
+    with (tmp_path / file_of(1)).open("ab") as file:
+        file.truncate(BYTES_A_SECOND * 60)
+    task = asyncio.create_task(watch_of(engine, Board(), tmp_path).run())
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (await found(engine, large))["state"] is None
+    write(tmp_path, 1, 1)
+    await watch_of(engine, Board(), tmp_path)._step()
+    assert (await found(engine, large))["state"] == "ok"

@@ -67,8 +67,6 @@ async def test_given_a_record_when_stored_then_the_same_comes_back_with_every_pu
         "category": None,
         "notes": None,
         "disposition": None,
-        "transfers": [],
-        "recordings": [],
         "related": [],
         "version": 0,
     }

@@ -39,7 +39,7 @@ async def test_given_an_empty_database_when_many_migrate_at_once_then_it_is_made
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(migrate(empty_database.owner_url, migrations=MIGRATIONS))
-    assert await current_revision(empty_database.owner_url) == "0009"
+    assert await current_revision(empty_database.owner_url) == "0013"
     assert await check_migrations(empty_database.owner_url, migrations=MIGRATIONS) == []
 
 

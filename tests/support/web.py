@@ -21,14 +21,14 @@ from pbx112.api.tokens import make_token
 from pbx112.domain.configuration import Configuration, Membership
 from pbx112.domain.demo import DEMO_CENTRE
 from pbx112.domain.errors import NotFound, OutcomeUnknown, Pbx112Error
-from pbx112.domain.live import LiveMember, LiveQueue, LiveState, LiveWaiting
+from pbx112.domain.live import LiveChannel, LiveMember, LiveQueue, LiveState, LiveWaiting
 from pbx112.domain.prompts import PromptUse, SoundKind
 from pbx112.services.configuring import ConfigurationDesk
 from pbx112.services.credentials import CredentialBook
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
-from pbx112.services.ports import CallbackOrder, Rendering
+from pbx112.services.ports import CallbackOrder, Redirection, Rendering
 from pbx112.services.prompts import PromptDesk
 from pbx112.services.users import Role
 from pbx112.storage.engine import make_engine
@@ -68,6 +68,35 @@ class FakeTelephone:
         self.commands.append(command)
         if self.error is not None:
             raise self.error
+
+
+@dataclass
+class FakeSwitchboard:
+    """Channels to set; remembers what was sent where. `error` is what each command raises, after it is remembered."""
+
+    listed: tuple[LiveChannel, ...] = ()
+    error: Pbx112Error | None = None
+    variables: dict[tuple[str, str], str] = field(default_factory=dict)
+    commands: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def channels(self) -> tuple[LiveChannel, ...]:
+        return self.listed
+
+    async def channels_again(self, within_s: float) -> tuple[tuple[LiveChannel, ...], bool]:
+        raise OutcomeUnknown("Asterisk did not list its channels.")
+
+    async def redirect(self, move: Redirection, other: Redirection | None = None) -> None:
+        self.commands.append(("redirect", *((one.channel, one.context, one.exten) for one in (move, other) if one)))
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+
+    async def set_variable(self, channel: str, name: str, value: str) -> None:
+        self.commands.append(("set", channel, name, value))
+        self.variables[channel, name] = value
+
+    async def get_variable(self, channel: str, name: str) -> str:
+        return self.variables.get((channel, name), "")
 
 
 @dataclass
@@ -209,6 +238,7 @@ def make_parts(engine: AsyncEngine | None = None, **changes: Any) -> ApiParts:
         engine=engine,
         credentials=CredentialBook(engine),
         telephone=FakeTelephone(),
+        switchboard=FakeSwitchboard(),
         live=FakeLive(BUSY),
         placer=FakePlacer(),
         journal=FakeLag,

@@ -43,6 +43,8 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/v1/calls/{id}/events"): LOOK,
     ("POST", "/v1/calls/{id}/silent-check"): DESK,
     ("POST", "/v1/calls/{id}/callback"): DESK,
+    ("POST", "/v1/calls/{id}/transfers"): DESK,
+    **{("POST", f"/v1/calls/{{id}}/transfers/{{tid}}/{move}"): DESK for move in ("conference", "complete", "cancel")},
     ("GET", "/v1/abandoned"): ALL,
     ("GET", "/v1/abandoned/closed"): ALL,
     ("POST", "/v1/abandoned/close"): DESK,
@@ -114,6 +116,7 @@ FILLED = {
     "after": "2",
     "language": "id",
     "version": "1",
+    "tid": "5f2b7a64-13f9-4b55-93c5-0c8f7d1e2a90",
 }
 """What stands for each parameter of a path; a route with another one must add it here."""
 

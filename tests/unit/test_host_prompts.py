@@ -115,7 +115,7 @@ def test_given_a_lost_file_or_a_torn_manifest_when_ensured_then_it_is_mended(
     assert programs.spoken == 1
     (tmp_path / "out/prompts.json").write_text('{"sounds/')
     ensure(tmp_path)
-    assert len(json.loads((tmp_path / "out/prompts.json").read_text())) == 29
+    assert len(json.loads((tmp_path / "out/prompts.json").read_text())) == 40
 
 
 def test_given_a_recording_of_ones_own_when_ensured_then_it_wins_and_the_comfort_follows(
@@ -168,5 +168,5 @@ def test_given_a_recording_of_the_silent_prompt_when_ensured_then_it_wins(tmp_pa
     own.parent.mkdir(parents=True)
     own.write_bytes(b"a human voice")
     ensure(tmp_path)
-    assert programs.spoken == 21
+    assert programs.spoken == 29
     assert any(str(own) in line for line in programs.calls())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pbx112.journal.parse import NotAnEvent, Parsed, parse
 from pbx112.journal.payload import DOTTED_FIELDS, Undecodable, read_payload
 from pbx112.journal.split import Piece
-from tests.support.journal import b64, json_word, line, word
+from tests.support.journal import b64, json_word, line, plain_word, word
 
 ARRIVAL = ("a1@c", "carrier-a", "t", "<sip:+628@a>", 'From "x", <y>\r\nEvent: Hangup', "<sip:c;+sip.instance=z>")
 
@@ -35,6 +35,30 @@ def test_given_a_line_when_parsed_then_every_field_is_in_its_place() -> None:
     assert (event.account, event.unique_id, event.linked_id, event.peer) == ("j", "k", "l", "m")
     assert (event.user_field, dict(event.extra)) == ("o", {"x": 1})
     assert found.rest == {"ani": "c", "peer_account": "n"}
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        ("node1-1795282659.1", "node1-1795282659.1"),
+        ("node2-1795282659.1", "node1-1795282660.7"),
+        ("1795282659.1", "node1-1795282660.7"),
+        ("", "node1-1795282660.7"),
+        ("node1-", "node1-1795282660.7"),
+        ("node1-1795282659.1\n", "node1-1795282660.7"),
+        ("node1-\u0661.1", "node1-1795282660.7"),
+        ("node1-" + "1" * 200 + ".1", "node1-1795282660.7"),
+    ],
+)
+def test_given_a_transfers_step_when_parsed_then_it_is_of_the_call_it_names_if_this_asterisk_can_have_it(
+    named: str, kept: str
+) -> None:
+    own = "node1-1795282660.7"
+    extra = plain_word("v1", named, "node1-1795282659.2.1", "joined", "c")
+    found = parsed(line("PBX112_TRANSFER", 1.0, unique="node1-1795282660.7", linked=own, extra=extra))
+    assert (found.event.linked_id, found.event.unique_id) == (kept, own)
+    assert found.rest.get("own_linked_id") == (own if kept != own else None)
+    assert (found.event.extra["step"], found.event.extra["one"], found.event.extra["three"]) == ("joined", "c", "")
 
 
 @pytest.mark.parametrize(("text", "micros"), [("1.5", 1_500_000), ("1.000001", 1_000_001), ("0.0", 0)])

@@ -113,7 +113,7 @@ def test_given_a_queues_silent_check_when_rendered_then_its_callers_have_it_and_
     # Whoever's channel has the variable may use the feature, so it is set on the operator's leg only.
     dialplan = "".join(file for name, file in files.items() if name != "features.conf")
     assert re.findall(r"^.*Set\(.*DYNAMIC_FEATURES=.*$", dialplan, re.M) == [
-        "exten => s,1,Set(DYNAMIC_FEATURES=silent)"
+        "exten => s,1,Set(DYNAMIC_FEATURES=${OPERATOR_FEATURES})"
     ]
     assert "DYNAMIC_FEATURES" in section(files["queue.conf"], "operator-leg")
     rings = re.findall(r"^.*(?:Queue\(\$|Dial\(\$).*$", files["queue.conf"] + files["overflow.conf"], re.M)

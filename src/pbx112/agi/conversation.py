@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from pbx112.agi.facts import journal_words
+from pbx112.agi.handed import handed
 from pbx112.agi.variables import read_answers, read_commands, set_command
 from pbx112.domain import events
 from pbx112.domain.addresses import UNREADABLE
@@ -41,7 +42,9 @@ def converse(configuration: Configuration, node: str, by: Intake, knowledge: Kno
     routing = route(call, configuration, knowledge)
     for word in journal_words(call, routing, by):
         yield Question(f"EXEC CELGenUserEvent {events.INTAKE},{word}")
-    yield Question(set_command(routing, _call_id(node, call.linkedid), by))
+    trunk = configuration.trunk(call.endpoint)
+    told_agencies = handed(call, routing, trusted=trunk is not None and trunk.trusted)
+    yield Question(set_command(routing, _call_id(node, call.linkedid), by, told_agencies))
     return routing
 
 

@@ -22,6 +22,9 @@ LANG = "PBX112_LANG"
 CALL_ID = "PBX112_CALL_ID"
 CALLER_NUM = "PBX112_CALLER_NUM"
 CALLER_NAME = "PBX112_CALLER_NAME"
+FACTS = "PBX112_FACTS"
+"""What agencies are told of the caller (agi/handed.py)."""
+
 INTAKE = "PBX112_INTAKE"
 """The sentinel, set last: the dialplan tests it, because a dying server yields AGISTATUS=SUCCESS too."""
 
@@ -123,8 +126,8 @@ def _joined(*lines: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def set_command(routing: Routing, call: uuid.UUID | None, by: Intake) -> str:
-    """One line that sets everything the dialplan goes by, the sentinel last."""
+def set_command(routing: Routing, call: uuid.UUID | None, by: Intake, facts: str = "") -> str:
+    """One line that sets everything the dialplan goes by, the sentinel last. `facts` is safe as `handed` made it."""
     values = {
         QUEUE: routing.queue,
         PRIORITY: str(routing.priority),
@@ -133,9 +136,10 @@ def set_command(routing: Routing, call: uuid.UUID | None, by: Intake) -> str:
         CALL_ID: str(call or ""),
         CALLER_NUM: shown_number(routing.caller),
         CALLER_NAME: shown_name(routing.caller, routing.language),
-        INTAKE: by,
     }
-    return 'EXEC MSet "' + ",".join(f"{name}={safe(value)}" for name, value in values.items()) + '"'
+    told = ",".join(f"{name}={safe(value)}" for name, value in values.items())
+    known = f",{FACTS}={facts}" if facts else ""
+    return f'EXEC MSet "{told}{known},{INTAKE}={by}"'
 
 
 def _order(reordered: Reordered | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ in `last_problem`, and the next one starts anew. Calls do not depend on any of t
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,12 +14,13 @@ from datetime import UTC, datetime
 
 import structlog
 
-from pbx112.ami import commands, translate
+from pbx112.ami import commands, redirect, translate
 from pbx112.ami.client import Client
 from pbx112.ami.keeper import Keeper, LinkCounters
 from pbx112.ami.session import LinkBroke, LinkTimes, Login, LoginRefused, Session
-from pbx112.domain.errors import AsteriskUnavailable, CallNotTalking, OutcomeUnknown
+from pbx112.domain.errors import AsteriskRefused, AsteriskUnavailable, CallNotTalking, OutcomeUnknown
 from pbx112.domain.live import LiveChannel, LiveState
+from pbx112.services.ports import Redirection
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +37,7 @@ def utc_now() -> datetime:
 
 
 class AmiLink:
-    """The telephone line of one Asterisk. Implements Telephone and LiveSource.
+    """The telephone line of one Asterisk. Implements Telephone, Switchboard and LiveSource.
 
     `on_change` is called with each new state, on the event loop, after a batch of events; it must return at once.
     `last_problem` is None while the link is up.
@@ -143,6 +145,34 @@ class AmiLink:
         if not whole:
             raise OutcomeUnknown(_NOT_WHOLE)
         return channels
+
+    async def channels_again(self, within_s: float) -> tuple[tuple[LiveChannel, ...], bool]:
+        """Every channel, by whatever link there is within this time; with True, by the one that there is now.
+
+        Raises OutcomeUnknown when no whole list came in time.
+        """
+        asked = self._session if self.connected else None
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    session = self._session
+                    with contextlib.suppress(AsteriskUnavailable, AsteriskRefused, OutcomeUnknown):
+                        return await self.channels(), asked is not None and asked is session
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            raise OutcomeUnknown(f"Asterisk gave no whole list of its channels within {within_s:g} s.") from None
+
+    async def redirect(self, move: Redirection, other: Redirection | None = None) -> None:
+        """Send a channel, or two in one bridge at once, to their places in transfer.conf."""
+        await redirect.redirect(self._client().ask, move, other)
+
+    async def set_variable(self, channel: str, name: str, value: str) -> None:
+        """Set a variable of a transfer on a channel."""
+        await redirect.set_variable(self._client().ask, channel, name, value)
+
+    async def get_variable(self, channel: str, name: str) -> str:
+        """A variable of a transfer on a channel; empty when it has none."""
+        return await redirect.get_variable(self._client().ask, channel, name)
 
     async def _listed(self) -> tuple[tuple[LiveChannel, ...], bool]:
         self._client()

@@ -27,6 +27,8 @@ STATUS_OF: Mapping[type[errors.Pbx112Error], HTTPStatus] = {
     errors.EditConflict: HTTPStatus.PRECONDITION_FAILED,
     errors.CallNotTalking: HTTPStatus.CONFLICT,
     errors.CallOfAnotherNode: HTTPStatus.CONFLICT,
+    errors.TransferRefused: HTTPStatus.CONFLICT,
+    errors.TransferTaken: HTTPStatus.CONFLICT,
     errors.LastAdmin: HTTPStatus.CONFLICT,
     errors.NotAllowed: HTTPStatus.FORBIDDEN,
     errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,

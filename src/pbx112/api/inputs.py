@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import Body, Request
+from fastapi import Body, Header, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from pbx112.domain.caller import CallerClass
 from pbx112.domain.dialled import normalise
-from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall, VersionRequired
+from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall, NoSuchTransfer, VersionRequired
 from pbx112.domain.record import CallState, Outcome
 from pbx112.domain.rules import Rules
+from pbx112.domain.transfer import TransferMode
 from pbx112.services.abandoned import AbandonedResult
 from pbx112.services.annotation import Disposition
 from pbx112.storage.call_list import CallFilter
@@ -103,6 +104,33 @@ class CallbackWish(BaseModel):
     operator: Annotated[Name | None, Field(description="the operator whose phone is rung")] = None
 
 
+class TransferWish(BaseModel):
+    """Which agency is to be called for the caller, and how he is handed over."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agency: Name
+    mode: Annotated[
+        TransferMode,
+        Field(
+            description="warm: the caller on hold while the operator briefs the agency; conference: all together; "
+            "blind: the operator leaves at once"
+        ),
+    ]
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="a word of the client's own: the same again, and the answer is the same, and nothing is done",
+        min_length=1,
+        max_length=128,
+        pattern=r"^[!-~]+$",
+    ),
+]
+
+
 class AbandonedQuery(BaseModel):
     """How much of the list of abandoned callers to give."""
 
@@ -152,6 +180,14 @@ def call_id_in(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise NoSuchCall("No call has this id; ids are UUIDs, as GET /v1/calls lists them.") from error
+
+
+def transfer_id_in(text: str) -> UUID:
+    """A transfer's id from a path. Raises NoSuchTransfer for what cannot be one."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise NoSuchTransfer("No transfer has this id; ids are UUIDs, as the call's record lists them.") from error
 
 
 def version_in(request: Request) -> int:

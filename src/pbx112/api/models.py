@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pbx112.domain.caller import CallerClass
 from pbx112.domain.configuration import AnswerMode, NumberFormat, Strategy, Tier, TierKind, Widening
 from pbx112.domain.live import OperatorState
-from pbx112.domain.record import CallState, HangupBy, Intake, OfferResult, Outcome
+from pbx112.domain.record import CallState, HangupBy, Intake, OfferResult, Outcome, RecordingKind
+from pbx112.domain.transfer import (
+    LineResult,
+    Party,
+    RequestedBy,
+    ReturnReason,
+    TransferMode,
+    TransferResult,
+    TransferState,
+)
 from pbx112.services.annotation import Disposition
 
 
@@ -94,6 +103,71 @@ class Overflow(_Shape):
     target: str | None
 
 
+class Recording(_Shape):
+    """A sound file below Asterisk's monitor folder; `started_at` is its first sound.
+
+    `expected_ms` is what it should last; null when nobody can say. `state` (ok, missing, short), `bytes`,
+    `duration_ms` and `sha256` are found some seconds after its end, at `checked_at`.
+    """
+
+    kind: RecordingKind
+    file: str
+    started_at: datetime
+    ended_at: datetime | None
+    expected_ms: int | None
+    state: Literal["ok", "missing", "short"] | None
+    bytes: int | None
+    duration_ms: int | None
+    sha256: str | None
+    checked_at: datetime | None
+
+
+class TransferAttempt(_Shape):
+    """One ringing of one of the agency's lines; `ring_ms` lasts until somebody lifted, or to its end."""
+
+    line: str
+    at: datetime
+    result: LineResult | None
+    cause: int | None
+    answered_at: datetime | None
+    key: str | None
+    ring_ms: int | None
+
+
+class Conversation(_Shape):
+    """Who of the three heard each other, and when; `until` is null while it lasts."""
+
+    parties: list[Party]
+    from_: datetime = Field(alias="from")
+    until: datetime | None
+
+
+class Transfer(_Shape):
+    """The caller was, or is, handed over to an agency; `line` is the one that took the call at `answered_at`.
+
+    `dispatch_ms` lasts from the caller's answer to the agency's; `hold_ms` is how long nobody was with the caller.
+    `returned` says why he went back to the head of the queue.
+    """
+
+    id: UUID
+    agency: str | None
+    line: str | None
+    mode: TransferMode | None
+    by: RequestedBy | None
+    operator: str | None
+    state: TransferState
+    result: TransferResult | None
+    requested_at: datetime
+    answered_at: datetime | None
+    handed_over_at: datetime | None
+    ended_at: datetime | None
+    returned: ReturnReason | None
+    dispatch_ms: int | None
+    hold_ms: int
+    attempts: list[TransferAttempt]
+    conversations: list[Conversation]
+
+
 class Related(_Shape):
     """Another call of this caller. `same_pseudo_number` and `same_claimed_number` are hints only."""
 
@@ -128,8 +202,8 @@ class Call(_Shape):
     hangup_cause: int | None
     hangup_by: HangupBy | None
     offers: list[Offer]
-    transfers: list[dict[str, Any]]
-    recordings: list[dict[str, Any]]
+    transfers: list[Transfer]
+    recordings: list[Recording]
     related: list[Related]
     marks: Marks
     reordered: Reordered | None
@@ -312,6 +386,7 @@ class Queue(_Shape):
     tiers: list[Tier]
     missed_offers: int
     comfort: str
+    recording: bool
     members: list[Member]
     waiting: list[Waiting]
 

@@ -17,7 +17,7 @@ from pbx112.services.credentials import CredentialBook
 from pbx112.services.feed import Feed
 from pbx112.services.health import PartHealth
 from pbx112.services.metrics import Metrics
-from pbx112.services.ports import CallPlacer, JournalLagView, LiveSource, Telephone
+from pbx112.services.ports import CallPlacer, JournalLagView, LiveSource, Switchboard, Telephone
 from pbx112.services.prompts import PromptDesk
 
 
@@ -36,6 +36,7 @@ class ApiParts:
     engine: AsyncEngine
     credentials: CredentialBook
     telephone: Telephone
+    switchboard: Switchboard
     live: LiveSource
     placer: CallPlacer
     journal: Callable[[], JournalLagView]

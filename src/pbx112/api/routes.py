@@ -26,6 +26,7 @@ from pbx112.api import (
     rules,
     sign_in,
     silent,
+    transfers,
     users,
 )
 from pbx112.api.access import (
@@ -43,6 +44,7 @@ from pbx112.api.access import (
 )
 from pbx112.api.admin import acts, applying, entry, home, parts, people, programs, sessions, sounds
 from pbx112.domain.configuration_edit import KINDS
+from pbx112.domain.transfer import Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,18 @@ ROUTES = (
     Route("GET", "/v1/calls/{id}/events", calls.get_call_events, OVERSIGHT, "calls"),
     Route("POST", "/v1/calls/{id}/callback", callbacks.post_callback, DESK, "calls", models.Callback),
     Route("POST", "/v1/calls/{id}/silent-check", silent.post_silent_check, DESK, "calls", silent.SilentAsked),
+    Route("POST", "/v1/calls/{id}/transfers", transfers.post_transfer, DESK, "transfers", transfers.TransferCommand),
+    *(
+        Route(
+            "POST",
+            f"/v1/calls/{{id}}/transfers/{{tid}}/{move}",
+            transfers.post_move(move),
+            DESK,
+            "transfers",
+            transfers.TransferCommand,
+        )
+        for move in Move
+    ),
     Route("GET", "/v1/abandoned", abandoned.get_abandoned, STAFF, "calls", models.AbandonedList),
     Route("GET", "/v1/abandoned/closed", abandoned.get_closed, STAFF, "calls", models.ClosedCalls),
     Route("POST", "/v1/abandoned/close", abandoned.close_abandoned, DESK, "calls", models.Closed),

@@ -43,6 +43,8 @@ from pbx112.services.nuisance import NuisanceBook
 from pbx112.services.operators import OperatorDesk
 from pbx112.services.presence import Presence
 from pbx112.services.prompts import PromptDesk
+from pbx112.services.recordings import RecordingWatch
+from pbx112.services.transfer_alarms import TransferAlarms
 from pbx112.settings import Settings
 from pbx112.storage.engine import make_engine
 from pbx112.storage.listen import listening
@@ -77,6 +79,8 @@ class _Service:
     lost: LostCalls
     disks: DiskWatch
     gaps: GapWatch
+    transfers: TransferAlarms
+    recordings: RecordingWatch
     watch: Watch
 
 
@@ -124,6 +128,9 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         return await lost.close(before) is not None
 
     gaps = GapWatch(engine, alarms, metrics, node=settings.node, lang=settings.lang, close_calls=close_calls)
+    recordings = RecordingWatch(
+        engine, alarms, metrics, node=settings.node, lang=settings.lang, folder=settings.asterisk_dir / "spool/monitor"
+    )
     applier = make_applier(settings, secrets)
     running = LiveConfiguration(settings, calls, ami, live.changed)
     configuring, prompts = make_desks(settings, engine, applier, running)
@@ -131,6 +138,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         engine=engine,
         credentials=credentials,
         telephone=ami,
+        switchboard=ami,
         live=presence,
         placer=_call_files(settings),
         nuisance_changed=book.wake,
@@ -165,6 +173,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         agi=lambda: calls.agi.serving,
     )
     http = WebDoor(make_app(parts), settings.http_bind)
+    transfers = TransferAlarms(alarms, settings.lang)
     return _Service(
         settings,
         engine,
@@ -174,7 +183,7 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         presence,
         missed,
         live,
-        CallPublisher(engine, feed, metrics),
+        CallPublisher(engine, feed, metrics, seen=transfers.see),
         book,
         credentials,
         applier,
@@ -183,6 +192,8 @@ def _build(settings: Settings, calls: CallDoor, secrets: Secrets) -> _Service:
         lost,
         disks,
         gaps,
+        transfers,
+        recordings,
         watch,
     )
 
@@ -230,6 +241,8 @@ def _beside(service: _Service) -> Mapping[str, Callable[[], Awaitable[None]]]:
         "missed offers": service.missed.run,
         "disks": service.disks.run,
         "gaps": service.gaps.run,
+        "transfer alarms": service.transfers.run,
+        "recordings": service.recordings.run,
         "journal keeper": _keeper(service).run,
         **service.watch.work(),
     }

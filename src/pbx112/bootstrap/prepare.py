@@ -193,5 +193,5 @@ def token_secret(settings: Settings) -> str:
 
 
 def _accounts(configuration: Configuration) -> list[str]:
-    lines = [line for agency in configuration.agencies for line in agency.lines]
+    lines = [line for agency in configuration.agencies for line in agency.accounts]
     return [*(operator.name for operator in configuration.operators), *lines, DRILL_ACCOUNT]

@@ -108,7 +108,8 @@ class Queue:
     A caller who says nothing is asked `silent_repeats` times to press a key, and has `silent_wait_seconds` each time.
     With a `skill` those who have it best are rung first, and `widening` says when others are too. `tiers` is the
     overflow chain in order. Who misses `missed_offers` offers in a row is paused (0: nobody is). `comfort` names the
-    prompt that a waiting caller hears (empty: the built-in one).
+    prompt that a waiting caller hears (empty: the built-in one). With `recording` calls are recorded from here to their
+    end, in whichever queue they end.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Queue:
     tiers: tuple[Tier, ...] = ()
     missed_offers: int = 0
     comfort: str = ""
+    recording: bool = False
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Queue":
@@ -187,11 +189,25 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """An organisation that dispatches help, and the SIP accounts of its lines in ringing order."""
+    """An organisation that dispatches help, and its lines in ringing order, each rung for `ring_seconds`.
+
+    A line is a SIP account, or a number and the trunk that leads to it: `+62361112@carrier-a`. Operators' phones reach
+    the agency by `code` behind *1 (warm), *6 (conference) and, where `blind` allows it, *8. With `confirm` whoever
+    lifts must press 1, so that no voicemail counts as an answer.
+    """
 
     name: str
     display_name: str
     lines: tuple[str, ...] = ()
+    code: str = ""
+    ring_seconds: int = 20
+    confirm: bool = False
+    blind: bool = False
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The lines that are SIP accounts of this Asterisk."""
+        return tuple(line for line in self.lines if "@" not in line)
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Agency":

@@ -40,7 +40,7 @@ def broken(configuration: Configuration) -> tuple[Fault, ...]:
     for operator in configuration.operators:
         found += within(f"operators.{operator.name}", operator_faults(operator, queues))
     for agency in configuration.agencies:
-        found += within(f"agencies.{agency.name}", agency_faults(agency))
+        found += within(f"agencies.{agency.name}", agency_faults(agency, configuration))
     for trunk in configuration.trunks:
         found += within(f"trunks.{trunk.name}", trunk_faults(trunk))
     for place, rule in enumerate(configuration.entry_rules):
@@ -84,12 +84,17 @@ def _uniqueness(configuration: Configuration) -> Iterator[Fault]:
     # One duplicate account, and Asterisk drops every account of the file.
     accounts = [(f"trunks.{trunk.name}", trunk.name) for trunk in configuration.trunks]
     accounts += [(f"operators.{operator.name}", operator.name) for operator in configuration.operators]
-    accounts += [(f"agencies.{agency.name}", line) for agency in configuration.agencies for line in agency.lines]
+    accounts += [(f"agencies.{agency.name}", line) for agency in configuration.agencies for line in agency.accounts]
     seen = {DRILL_ACCOUNT}
     for where, account in accounts:
         if account in seen:
             yield Fault(where, "account_twice", {"name": account})
         seen.add(account)
+    # A code that begins another would never let that be heard whole.
+    codes = [(agency.name, agency.code) for agency in configuration.agencies if agency.code]
+    for name, code in codes:
+        if any(other != name and of_other.startswith(code) for other, of_other in codes):
+            yield Fault(f"agencies.{name}.code", "code_twice", {"code": code})
     extensions = Counter(operator.extension for operator in configuration.operators)
     for operator in configuration.operators:
         if extensions[operator.extension] > 1:

@@ -50,6 +50,7 @@ _RESERVED = frozenset({"112", "0112", "62112"})
 _SERVICE = re.compile(r"sos(\.[a-z0-9-]{1,20}){0,4}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _DIALLED = re.compile(r"[+0-9A-Za-z:.]{1,40}")
+_CODE = re.compile(r"[0-9]{1,2}")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}")
@@ -179,11 +180,28 @@ def _language(language: str) -> Iterator[Fault]:
         yield Fault("language", "language", {"language": language, "languages": ", ".join(LANGUAGES)})
 
 
-def agency_faults(agency: Agency) -> Iterator[Fault]:
+def agency_faults(agency: Agency, configuration: Configuration) -> Iterator[Fault]:
     yield from _named(agency.name, agency.display_name)
+    yield from _numbers(agency, "ring_seconds")
+    if agency.code and not _CODE.fullmatch(agency.code):
+        yield Fault("code", "code", {"code": agency.code})
     for place, line in enumerate(agency.lines):
-        if not NAME.fullmatch(line):
+        number, at, name = line.partition("@")
+        if not at and not NAME.fullmatch(line):
             yield Fault(f"lines.{place}", "name", {"name": line})
+        if at:
+            yield from _outside(f"lines.{place}", number, name, configuration)
+
+
+def _outside(where: str, number: str, name: str, configuration: Configuration) -> Iterator[Fault]:
+    """A number and the trunk that leads to it."""
+    if not NUMBER.fullmatch(number):
+        yield Fault(where, "number", {"number": number})
+    trunk = configuration.trunk(name)
+    if trunk is None:
+        yield Fault(where, "no_such_trunk", {"trunk": name})
+    elif trunk.outbound is None or trunk.drill:
+        yield Fault(where, "no_outbound", {"trunk": name})
 
 
 def trunk_faults(trunk: Trunk) -> Iterator[Fault]:

@@ -139,6 +139,13 @@ FIELDS: Mapping[str, FieldWords] = {
         ("Pesan tunggu", "Comfort prompt"),
         meaning=("Nama pesan suara; kosong: bawaan.", "A prompt's name; empty: the built-in one."),
     ),
+    "recording": FieldWords(
+        ("Rekam", "Record"),
+        meaning=(
+            "Panggilan direkam sejak terhubung sampai selesai, termasuk pengarahan ke instansi.",
+            "Calls are recorded from their first sound to their end, with the briefings of agencies.",
+        ),
+    ),
     "extension": FieldWords(("Nomor ekstensi", "Extension"), meaning=("2 sampai 8 angka.", "2 to 8 digits.")),
     "memberships": FieldWords(
         ("Antrean", "Queues"),
@@ -154,6 +161,21 @@ FIELDS: Mapping[str, FieldWords] = {
     ),
     "lines": FieldWords(
         ("Saluran", "Lines"), meaning=("Akun SIP menurut urutan dering.", "SIP accounts in ringing order.")
+    ),
+    "code": FieldWords(
+        ("Kode", "Code"),
+        meaning=(
+            "Operator menekan *1 dan kode ini untuk menghubungi instansi; 1 atau 2 angka; kosong: hanya lewat layar.",
+            "Operators press *1 and this to reach the agency; 1 or 2 digits; empty: by the screen only.",
+        ),
+    ),
+    "confirm": FieldWords(
+        ("Harus menekan 1", "Must press 1"),
+        meaning=("Kotak suara tidak dihitung sebagai jawaban.", "No voicemail counts as an answer."),
+    ),
+    "blind": FieldWords(
+        ("Boleh tanpa pengantar", "Blind transfer allowed"),
+        meaning=("Operator boleh langsung pergi (*8).", "The operator may leave at once (*8)."),
     ),
     "sources": FieldWords(
         ("Alamat asal", "Source addresses"),
@@ -303,6 +325,11 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
     "extension": (
         "{extension!r} bukan ekstensi: 2 sampai 8 angka, dan bukan 112.",
         "{extension!r} is no extension: 2 to 8 digits, and not 112.",
+    ),
+    "code": ("{code!r} bukan kode: 1 atau 2 angka.", "{code!r} is no code: 1 or 2 digits."),
+    "code_twice": (
+        "Kode {code} sama dengan, atau awal dari, kode instansi lain.",
+        "The code {code} is another agency's, or the beginning of one.",
     ),
     "language": ("Bahasa {language!r} tidak ada: {languages}.", "There is no language {language!r}: {languages}."),
     "no_source": (

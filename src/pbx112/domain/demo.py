@@ -28,12 +28,12 @@ DEMO_CENTRE = Configuration(
         Trunk("carrier-b", "Carrier B (demo)", ("127.0.0.3",)),
         DRILL_TRUNK,
     ),
-    queues=(Queue("112", "Darurat 112", overflow=tuple(operator.name for operator in _OPERATORS)),),
+    queues=(Queue("112", "Darurat 112", overflow=tuple(operator.name for operator in _OPERATORS), recording=True),),
     operators=_OPERATORS,
     agencies=(
-        Agency("ambulans", "Ambulans / PSC 119", ("ambulans1", "ambulans2")),
-        Agency("damkar", "Pemadam Kebakaran", ("damkar1",)),
-        Agency("polisi", "Polisi", ("polisi1",)),
+        Agency("ambulans", "Ambulans / PSC 119", ("ambulans1", "ambulans2"), code="1"),
+        Agency("damkar", "Pemadam Kebakaran", ("damkar1",), code="2"),
+        Agency("polisi", "Polisi", ("polisi1",), code="3"),
     ),
     default_queue="112",
 )

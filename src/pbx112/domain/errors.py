@@ -223,3 +223,21 @@ class MigrationFailed(Pbx112Error):
     """The database could not be brought to this version's tables."""
 
     slug = "migration-failed"
+
+
+class NoSuchTransfer(NotFound):
+    """The call has no transfer with this id."""
+
+    slug = "no-such-transfer"
+
+
+class TransferRefused(Pbx112Error):
+    """The call is not where this could be done with it; nothing was done."""
+
+    slug = "transfer-refused"
+
+
+class TransferTaken(Pbx112Error):
+    """Another request for this call is being carried out; nothing was done."""
+
+    slug = "transfer-taken"

@@ -18,8 +18,12 @@ TRANSFER = "PBX112_TRANSFER"
 OPERATOR = "PBX112_OPERATOR"
 SILENT = "PBX112_SILENT"
 CALLBACK = "PBX112_CALLBACK"
+RECORDING = "PBX112_RECORDING"
 LOST = "PBX112_LOST"
 """Added by the service, never by Asterisk: the PBX died under this call."""
+
+NAMING_THEIR_CALL = frozenset({TRANSFER})
+"""Kinds whose payload names the call that they belong to: an agency's channels have a linked id of their own."""
 
 TRUNK_CONTEXT = "from-trunk"
 """The dialplan context where carriers' calls arrive; nothing else may start a channel there."""

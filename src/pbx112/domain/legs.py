@@ -1,12 +1,11 @@
-"""The phones that are rung for a call, and small readings of the journal that every fold shares."""
+"""The phones that are rung for a call, and the course that every call takes."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from pbx112.domain.events import JournalEvent
+from pbx112.domain.readings import whole_ms
 from pbx112.domain.record import Offer, OfferResult
 
 PHONE_CHANNEL = re.compile(r"^PJSIP/(?P<account>[^/@]+)-[0-9a-f]{8}$")
@@ -29,6 +28,12 @@ class Leg:
     answered_at: datetime | None = None
     result: OfferResult | None = None
     ended_at: datetime | None = None
+    hangup_source: str = ""
+
+    @property
+    def hung_up(self) -> bool:
+        """True when whoever is at this phone has ended it, not Asterisk."""
+        return self.hangup_source == self.channel
 
     @property
     def outside(self) -> bool:
@@ -100,20 +105,3 @@ def offer_result(cause: object, *, by_phone: bool) -> OfferResult:
     if not by_phone or cause in _NO_ANSWER_CAUSES:
         return OfferResult.NO_ANSWER
     return OfferResult.UNAVAILABLE
-
-
-def cause_of(facts: Mapping[str, Any]) -> int | None:
-    """The Q.850 cause of a HANGUP line; None for one that is no cause."""
-    cause = facts.get("hangupcause")
-    return cause if isinstance(cause, int) and 0 <= cause < 256 else None
-
-
-def text_of(facts: Mapping[str, Any], name: str) -> str:
-    """A text of a payload; empty when it is absent or anything else: a payload must never stop a fold."""
-    value = facts.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def whole_ms(duration: timedelta) -> int:
-    """Whole milliseconds, never negative: a clock that was set back must not show in a record."""
-    return max(round(duration / timedelta(milliseconds=1)), 0)

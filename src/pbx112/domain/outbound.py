@@ -13,17 +13,10 @@ from datetime import datetime
 from pbx112.domain import events as kinds
 from pbx112.domain.caller import Caller, CallerClass
 from pbx112.domain.events import JournalEvent
-from pbx112.domain.legs import (
-    PHONE_CHANNEL,
-    Course,
-    Leg,
-    cause_of,
-    channel_ended,
-    offer_result,
-    pbx_died,
-    text_of,
-)
+from pbx112.domain.legs import PHONE_CHANNEL, Course, Leg, channel_ended, offer_result, pbx_died
+from pbx112.domain.readings import cause_of, text_of
 from pbx112.domain.record import CallRecord, CallState, HangupBy, OfferResult, Outcome, call_id
+from pbx112.domain.recordings import Recordings
 
 NOT_RUNG = "OutgoingSpoolFailed"
 """The channel that stands in for a phone that could not be rung at all (callback.conf, `failed`)."""
@@ -47,6 +40,7 @@ def fold_callback(node: str, ordered: Sequence[JournalEvent]) -> CallRecord | No
         return None  # Asterisk's note beside a phone that rang in vain, which has its own lines
     folding = _Folding(node, first.linked_id, called_back, first.at, _first_leg(first))
     for event in ordered:
+        folding.recordings.note(event)
         step = _STEPS.get(event.kind)
         if step is not None:
             step(folding, event)
@@ -82,6 +76,7 @@ class _Folding(Course):
     cause: int | None = None
     hangup_source: str = ""
     bridges: dict[str, set[str]] = field(default_factory=dict)
+    recordings: Recordings = field(default_factory=Recordings)
 
     def record(self) -> CallRecord:
         return CallRecord(
@@ -102,6 +97,7 @@ class _Folding(Course):
             hangup_cause=self._cause(),
             hangup_by=self._hangup_by(),
             offers=(self.phone.offer(self.ended_at),) if self.phone.operator else (),
+            recordings=self.recordings.found(),
             callback_of=self.callback_of,
         )
 

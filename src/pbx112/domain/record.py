@@ -9,6 +9,7 @@ from pbx112.domain.caller import Caller
 from pbx112.domain.configuration import TierKind
 from pbx112.domain.location import Location
 from pbx112.domain.marks import Marks
+from pbx112.domain.transfer import Transfer
 
 _CALLS = uuid.UUID("1e6f0a52-3c1e-5b8e-9f0b-112112112112")
 
@@ -106,6 +107,27 @@ class Overflow:
     target: str | None = None
 
 
+class RecordingKind(StrEnum):
+    """`caller`: the caller's channel, all of the call; `briefing`: an operator with an agency, the caller on hold."""
+
+    CALLER = "caller"
+    BRIEFING = "briefing"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file below Asterisk's monitor folder. `started_at` is its first sound, `expected_ms` what it should last.
+
+    Both of `ended_at` and `expected_ms` are None while it runs; the latter also when nobody can say.
+    """
+
+    kind: RecordingKind
+    file: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    expected_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call, as far as the journal tells. Times are UTC; durations are whole milliseconds."""
@@ -139,6 +161,8 @@ class CallRecord:
     reordered: Reordered | None = None
     silent_checks: tuple[SilentCheck, ...] = ()
     overflows: tuple[Overflow, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
     callback_of: uuid.UUID | None = None
 
 

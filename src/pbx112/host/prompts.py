@@ -13,6 +13,7 @@ import tempfile
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pbx112.domain.errors import Pbx112Error
@@ -22,9 +23,10 @@ from pbx112.host.folders import write_whole
 from pbx112.host.sound import RATE, Sound
 
 LANGUAGES = ("id", "en")
-COMFORT, SURGE, BUSY = "comfort", "surge", "busy"
-WAITING = (COMFORT, SURGE, BUSY)
-"""What a waiting caller may hear, each with music behind it: usually, in a surge, and as an overflow announcement."""
+COMFORT, SURGE, BUSY, HOLD = "comfort", "surge", "busy", "hold"
+WAITING = (COMFORT, SURGE, BUSY, HOLD)
+"""What a waiting caller may hear, each with music behind it: usually, in a surge, as an overflow announcement, and
+while his operator speaks with an agency."""
 
 # Spoken digits are written as words: eSpeak would read 112 as a hundred and twelve.
 TEXTS: dict[str, dict[str, str]] = {
@@ -34,6 +36,10 @@ TEXTS: dict[str, dict[str, str]] = {
         SURGE: "Anda terhubung dengan layanan darurat satu satu dua. Saat ini sangat banyak panggilan masuk. Mohon "
         "jangan tutup telepon. Panggilan Anda tetap dalam antrean dan akan kami jawab.",
         BUSY: "Semua petugas masih sibuk. Mohon jangan tutup telepon. Panggilan Anda tetap kami utamakan.",
+        HOLD: "Petugas sedang menghubungi instansi yang akan menolong Anda. Mohon jangan tutup telepon.",
+        "agency-call": "Panggilan dari satu satu dua.",
+        "agency-key": "Tekan satu untuk menerima.",
+        "agency-failed": "Instansi tidak dapat dihubungi.",
         "logged-in": "Anda sudah masuk.",
         "logged-out": "Anda sudah keluar.",
         "paused": "Anda sedang jeda.",
@@ -49,6 +55,10 @@ TEXTS: dict[str, dict[str, str]] = {
         SURGE: "You have reached the one one two emergency service. Very many people are calling now. Please stay on "
         "the line. You keep your place, and your call will be answered.",
         BUSY: "All operators are still busy. Please stay on the line. You keep your place.",
+        HOLD: "Your operator is calling those who will help you. Please stay on the line.",
+        "agency-call": "A call from one one two.",
+        "agency-key": "Press one to take it.",
+        "agency-failed": "The agency could not be reached.",
         "logged-in": "You are logged in.",
         "logged-out": "You are logged out.",
         "paused": "You are paused.",
@@ -64,7 +74,6 @@ _RECIPE = 1  # raised when the way prompts are made changes, so that all are mad
 _OVERRIDE_KINDS = (".wav", ".mp3", ".ogg")
 MUSIC_S = 20.0
 MUSIC_BELOW_SPEECH_DB = 12.0
-_BEEP_HZ, _BEEP_S, _BEEP_DBFS, _PAUSE_S = 440, 0.15, -30.0, 1.85
 _SPEED = {"id": 145, "en": 150}  # words a minute: a caller in distress must be able to follow
 
 
@@ -72,6 +81,19 @@ class PromptsFailed(Pbx112Error):
     """A prompt could not be made; the message names it and says what to do."""
 
     slug = "prompts-failed"
+
+
+@dataclass(frozen=True)
+class _Tone:
+    hz: int
+    seconds: float
+    dbfs: float
+    pause_s: float
+
+
+_BEEP = _Tone(440, 0.15, -30.0, 1.85)
+_RINGING = _Tone(425, 1.0, -25.0, 4.0)
+"""What an operator hears while an agency's line rings; Indonesia's ringing tone (ITU-T E.180)."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +139,8 @@ def _wanted(out_dir: Path, runtime_dir: Path, overrides: Path) -> Iterator[_Want
             speech = out_dir / f"sounds/{language}/pbx112/{prompt}.wav"
             own = _override(overrides, language, prompt)
             yield _with_music(sound, language, prompt, speech, override=own, runtime_dir=runtime_dir)
-    beep = f"{_BEEP_HZ} {_BEEP_S} {_BEEP_DBFS} {_PAUSE_S}".encode()
-    yield _Wanted("moh/silent/beep.wav", _digest(beep), _beep)
+    for name, tone in (("silent/beep", _BEEP), ("ringing/ringing", _RINGING)):
+        yield _Wanted(f"moh/{name}.wav", _digest(repr(tone).encode()), partial(_beep, tone))
 
 
 def _spoken(sound: Sound, language: str, prompt: str, text: str, override: Path | None) -> _Wanted:
@@ -148,15 +170,15 @@ def _with_music(
     return _Wanted(f"moh/{prompt}-{language}/{prompt}.wav", _digest(source, settings), make)
 
 
-def _beep(out: Path) -> None:
-    """A soft beep and a pause, which Asterisk loops."""
-    loudest = 32767 * math.sqrt(2) * 10 ** (_BEEP_DBFS / 20)
-    tone = [
-        round(loudest * math.sin(2 * math.pi * _BEEP_HZ * sample / RATE)) for sample in range(round(_BEEP_S * RATE))
+def _beep(tone: _Tone, out: Path) -> None:
+    """A tone and a pause, which Asterisk loops."""
+    loudest = 32767 * math.sqrt(2) * 10 ** (tone.dbfs / 20)
+    samples = [
+        round(loudest * math.sin(2 * math.pi * tone.hz * sample / RATE)) for sample in range(round(tone.seconds * RATE))
     ]
     with wave.open(str(out), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(struct.pack(f"<{len(tone)}h", *tone) + bytes(2 * round(_PAUSE_S * RATE)))
+        file.writeframes(struct.pack(f"<{len(samples)}h", *samples) + bytes(2 * round(tone.pause_s * RATE)))
 
 
 def _override(overrides: Path, language: str, prompt: str) -> Path | None:

@@ -1,12 +1,13 @@
 """A record of the journal -> JournalEvent. Raw text does not leave this room."""
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pbx112.domain.events import JournalEvent
+from pbx112.domain.events import NAMING_THEIR_CALL, JournalEvent
 from pbx112.journal.payload import PREFIX, Undecodable, read_json, read_payload, to_text
 from pbx112.journal.split import FIELDS, Piece
 
@@ -40,6 +41,7 @@ def parse(piece: Piece) -> Parsed:
         if not 0 < len(said) <= _LONGEST_ID:
             raise NotAnEvent(f"no usable {word}")
     extra, fault = _extra(kind, raw_extra)
+    own_linked_id, linked_id = linked_id, _call_of(kind, extra, unique_id) or linked_id
     event = JournalEvent(
         kind=kind,
         at=_time(time),
@@ -58,7 +60,22 @@ def parse(piece: Piece) -> Parsed:
         user_field=user_field,
         extra=extra,
     )
-    return Parsed(event, {"ani": ani, "peer_account": peer_account}, fault)
+    rest = {"ani": ani, "peer_account": peer_account}
+    if own_linked_id != linked_id:
+        rest["own_linked_id"] = own_linked_id
+    return Parsed(event, rest, fault)
+
+
+def _call_of(kind: str, extra: Mapping[str, Any], unique_id: str) -> str | None:
+    """The linked id of the call that an event of ours names; None for none, and for what this Asterisk cannot have."""
+    if kind not in NAMING_THEIR_CALL:
+        return None
+    named, own = _ID.fullmatch(str(extra.get("call", ""))), _ID.fullmatch(unique_id)
+    return named[0] if named is not None and own is not None and named["system"] == own["system"] else None
+
+
+_ID = re.compile(r"(?P<system>(?:.*-)?)[0-9]{1,12}\.[0-9]{1,12}", re.ASCII)
+"""Asterisk makes ids of its system name, the second, and a count."""
 
 
 def _fields(raw: bytes) -> list[str]:

@@ -26,6 +26,8 @@ DOTTED_FIELDS: Mapping[str, tuple[str, ...]] = {
     kinds.OPERATOR: ("operator", "action", "queue", "reason"),
     kinds.SILENT: ("step", "digits"),
     kinds.CALLBACK: ("trunk", "number"),
+    kinds.RECORDING: ("call", "kind", "file", "step"),
+    kinds.TRANSFER: ("call", "transfer", "step", "one", "two", "three"),
 }
 """The order of the base64 fields behind `v1.`, by kind; missing ones at the end are empty."""
 

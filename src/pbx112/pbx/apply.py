@@ -28,6 +28,8 @@ _MODULES: Mapping[str, str] = {
     "musiconhold.conf": "res_musiconhold.so",
     "queuerules.conf": "app_queue.so",
     "queues.conf": "app_queue.so",
+    "confbridge.conf": "app_confbridge.so",
+    "features.conf": "features",
     "extensions.conf": "pbx_config.so",
 }
 """What reads a file, in the order in which they are reloaded: the dialplan last, as it names all others."""

@@ -13,6 +13,7 @@ from pbx112.domain.configuration_words import say
 from pbx112.domain.demo import DRILL_ACCOUNT
 from pbx112.domain.errors import ConfigurationFaulty
 from pbx112.domain.skills import DRILL_PENALTY, places
+from pbx112.pbx.agencies import keys, lines, modes
 from pbx112.pbx.waiting import Waiting, own_prompts
 
 LANGUAGES = ("id", "en")
@@ -108,7 +109,7 @@ def phones(configuration: Configuration, secrets: Mapping[str, str]) -> Iterator
             secrets[operator.name],
         )
     for agency in configuration.agencies:
-        for line in agency.lines:
+        for line in agency.accounts:
             yield Phone(line, agency.display_name, line, "from-agency", "id", secrets[line])
     yield Phone(DRILL_ACCOUNT, "Drill", DRILL_ACCOUNT, "from-operator", "id", secrets[DRILL_ACCOUNT])
 
@@ -141,6 +142,7 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "trunks": configuration.trunks,
         "queues": configuration.queues,
         "waiting": {queue.name: Waiting(queue, prompts, surge=configuration.surge) for queue in configuration.queues},
+        "record_callbacks": any(q.recording for q in configuration.queues if q.name == configuration.default_queue),
         "own_prompts": prompts,
         "surge": configuration.surge,
         "operators": configuration.operators,
@@ -149,4 +151,8 @@ def _values(configuration: Configuration, place: Place) -> dict[str, object]:
         "drill_account": DRILL_ACCOUNT,
         "drill_penalty": DRILL_PENALTY,
         "default_queue": configuration.default_queue,
+        "agencies": configuration.agencies,
+        "lines": {agency.name: list(lines(agency, configuration)) for agency in configuration.agencies},
+        "transfers": [(mode, agency.name) for agency in configuration.agencies for mode in modes(agency)],
+        "transfer_keys": [key for agency in configuration.agencies for key in keys(agency)],
     }

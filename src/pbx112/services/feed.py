@@ -105,12 +105,23 @@ class LivePublisher:
 
 
 class CallPublisher:
-    """Turns the records' notifications into feed events with the whole call in them."""
+    """Turns the records' notifications into feed events with the whole call in them.
 
-    def __init__(self, engine: AsyncEngine, feed: Feed, metrics: Metrics) -> None:
+    `seen` is given each call too; it must return at once.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        feed: Feed,
+        metrics: Metrics,
+        *,
+        seen: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    ) -> None:
         self._engine = engine
         self._feed = feed
         self._metrics = metrics
+        self._seen = seen
 
     async def notified(self, payload: str) -> None:
         """Publish the calls that a notification names (`{"node": .., "ids": [..] | null}`); never raises.
@@ -135,6 +146,7 @@ class CallPublisher:
         if call is None:
             return
         self._metrics.call_seen(call)
+        self._seen(call)
         self._feed.publish({"type": "call", "call": call})
 
 

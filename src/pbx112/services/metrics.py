@@ -44,6 +44,9 @@ class Metrics:
             "pbx112_journal_writable", "1 while the journal's folder can be written.", registry=self.registry
         )
         self._gaps = Gauge("pbx112_journal_gaps_day", "Gaps noticed in the last 24 hours.", registry=self.registry)
+        self._recordings = Counter(
+            "pbx112_recordings", "Recordings looked at after their calls.", ["state"], registry=self.registry
+        )
         self._looks = Histogram(
             "pbx112_watchdog_look_seconds", "A look of the watchdog.", buckets=_LOOK_BUCKETS, registry=self.registry
         )
@@ -77,6 +80,10 @@ class Metrics:
     def journal_gaps(self, count: int) -> None:
         """How many gaps of the journal were noticed in the last day."""
         self._gaps.set(count)
+
+    def recording(self, state: str) -> None:
+        """Count one recording that was looked at."""
+        self._recordings.labels(state).inc()
 
     def watchdog_look(self, seconds: float) -> None:
         """Count one look of the watchdog."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from pbx112.domain.configuration import Configuration
-from pbx112.domain.live import LiveState
+from pbx112.domain.live import LiveChannel, LiveState
 from pbx112.domain.prompts import PromptUse, SoundKind
 
 AlarmLevel = Literal["warning", "critical"]
@@ -57,6 +57,46 @@ class Telephone(Protocol):
 
         Asterisk takes each as if the phone had sent it. A failure after the first leaves it pressed.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Redirection:
+    """A channel, and the place in the dialplan's transfer.conf that it is sent to."""
+
+    channel: str
+    context: str
+    exten: str
+
+
+class Switchboard(Protocol):
+    """Sends a call's channels to the places of a transfer. Each command has a deadline and is never sent twice.
+
+    All raise what Telephone raises, and BadInput for a channel, place or variable that is none of a transfer's.
+    """
+
+    async def channels(self) -> tuple[LiveChannel, ...]:
+        """Every channel that exists now. Raises OutcomeUnknown when the list cannot be believed."""
+        ...
+
+    async def channels_again(self, within_s: float) -> tuple[tuple[LiveChannel, ...], bool]:
+        """The channels, by whatever link there is within this time, after a command ended by OutcomeUnknown.
+
+        With True, the list came by the link that had the command: what it does not show was not done, and will not be.
+        Raises OutcomeUnknown when no whole list came in time.
+        """
+        ...
+
+    async def redirect(self, move: Redirection, other: Redirection | None = None) -> None:
+        """Send a channel, or two at once, to their places; they are on their way when this returns."""
+        ...
+
+    async def set_variable(self, channel: str, name: str, value: str) -> None:
+        """Set a variable of a transfer on a channel."""
+        ...
+
+    async def get_variable(self, channel: str, name: str) -> str:
+        """A variable of a transfer on a channel; empty when it has none."""
         ...
 
 

@@ -24,6 +24,7 @@ from pbx112.storage.calls import call_without_events, folded_calls, keys_of, ope
 from pbx112.storage.engine import reading, transaction
 from pbx112.storage.events import JournalRow, all_linkedids, events_of, insert_events
 from pbx112.storage.position import lock_position, move_position
+from pbx112.storage.recordings import keep_recordings
 from pbx112.storage.tables import CALLS_CHANNEL
 
 log = structlog.get_logger(__name__)
@@ -148,6 +149,7 @@ async def _remember(
 async def _write(conn: AsyncConnection, records: Sequence[CallRecord]) -> None:
     await upsert_calls(conn, records)
     await keep_abandoned(conn, records)
+    await keep_recordings(conn, records)
 
 
 def _fold(node: str, linked_id: str, events: Iterable[JournalEvent]) -> CallRecord | None:
@@ -212,6 +214,7 @@ async def rebuild(engine: AsyncEngine, node: str, *, check: bool) -> RebuildResu
             same = [record for linked_id, record in records.items() if linked_id not in set(found)]
             async with transaction(engine) as conn:
                 await keep_abandoned(conn, same)
+                await keep_recordings(conn, same)
         after = linked_ids[-1]
     async with reading(engine) as conn:
         orphans = await call_without_events(conn, node)

@@ -15,13 +15,12 @@ from pbx112.domain.caller import Caller, imei_key, number_key
 from pbx112.domain.errors import BadInput, EditConflict, NoSuchCall
 from pbx112.domain.location import Location
 from pbx112.domain.marks import Marks
-from pbx112.domain.record import CallRecord, CallState, Offer
+from pbx112.domain.record import CallRecord, CallState, Offer, Recording
 from pbx112.storage.cells import locate
+from pbx112.storage.recordings import add_measures
 from pbx112.storage.related import relate
-from pbx112.storage.tables import call_annotations, calls, events
-
-_LATER = ("transfers", "recordings")
-"""Lists of the public record that nothing fills yet; a list is never a missing key."""
+from pbx112.storage.tables import OPEN_TRANSFERS, call_annotations, calls, events
+from pbx112.storage.transfer_rows import public_transfers, read_transfers
 
 _OPEN_STATES = [state.value for state in CallState if state is not CallState.ENDED]  # `<> 'ended'` has no index
 _CLOCKS_DIFFER = timedelta(minutes=1)  # the node's and the database's, if they are two machines
@@ -31,9 +30,10 @@ _FOLDED = tuple(field.name for field in fields(CallRecord))
 _OF_CALLER = tuple(field.name for field in fields(Caller) if field.name != "caller_class")
 _OF_OFFER = tuple(field.name for field in fields(Offer))
 _OF_LOCATION = tuple(field.name for field in fields(Location))
+_OF_RECORDING = tuple(field.name for field in fields(Recording))
 _OF_MARKS = tuple(field.name for field in fields(Marks))
-_SHAPED = ("caller", "offers", "location", "marks", "reordered", "silent_checks", "overflows")
-_WITH_TIMES = ("offers", "silent_checks", "overflows")
+_WITH_TIMES = ("offers", "silent_checks", "overflows", "recordings")
+_SHAPED = (*_WITH_TIMES, "caller", "location", "marks", "reordered", "transfers")
 _PLAIN = tuple(name for name in _FOLDED if name not in _SHAPED)
 
 # Only a record that really changed is written: most journal lines change nothing that a record shows.
@@ -72,6 +72,8 @@ def public(record: CallRecord) -> dict[str, Any]:
         "reordered": None if record.reordered is None else asdict(record.reordered),
         "silent_checks": [{"at": check.at, "digits": check.digits} for check in record.silent_checks],
         "overflows": [{"at": step.at, "kind": step.kind, "target": step.target} for step in record.overflows],
+        "recordings": [{name: getattr(one, name) for name in _OF_RECORDING} for one in record.recordings],
+        "transfers": public_transfers(record.transfers),
     }
 
 
@@ -99,11 +101,20 @@ def _row(record: CallRecord) -> dict[str, Any]:
 
 def _folded(row: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
     """The same as `public`, from the table."""
-    return {name: row[name] for name in _FOLDED} | {name: _timed(row[name]) for name in _WITH_TIMES}
+    return (
+        {name: row[name] for name in _FOLDED}
+        | {name: _timed(row[name]) for name in _WITH_TIMES}
+        | {"transfers": read_transfers(row["transfers"])}
+    )
 
 
 def _timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "at": datetime.fromisoformat(row["at"])} for row in rows]
+    return [{name: _time(name, value) for name, value in row.items()} for row in rows]
+
+
+def _time(name: str, value: Any) -> Any:
+    """JSON holds times as text."""
+    return datetime.fromisoformat(value) if value is not None and (name == "at" or name.endswith("_at")) else value
 
 
 def public_row(row: Row[Any]) -> dict[str, Any]:
@@ -112,7 +123,6 @@ def public_row(row: Row[Any]) -> dict[str, Any]:
     return {
         **_folded(raw),
         **{name: raw[name] for name in ANNOTATION_FIELDS},
-        **{name: [] for name in _LATER},
         "related": [],
         "version": raw["version"] or 0,
     }
@@ -138,9 +148,10 @@ async def get_call(conn: AsyncConnection, id: UUID) -> dict[str, Any] | None:  #
 
 
 async def complete(conn: AsyncConnection, records: Sequence[dict[str, Any]]) -> None:
-    """Add to public records what other tables tell: the caller's other calls, and where the cells are."""
+    """Add to public records what other tables tell: the caller's other calls, where the cells are, recorded files."""
     await relate(conn, records)
     await locate(conn, records)
+    await add_measures(conn, records)
 
 
 async def folded_calls(conn: AsyncConnection, node: str, linked_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -162,13 +173,16 @@ async def call_without_events(conn: AsyncConnection, node: str) -> list[UUID]:
 
 
 async def open_calls(conn: AsyncConnection, node: str, *, before: datetime) -> list[str]:
-    """Linked ids of the node's calls that came in before that moment and have not ended.
+    """Linked ids of the node's calls that came in before that moment and have not ended, for all who were in them.
 
-    A call of the future came by a clock that was set back since, so it came before that moment too.
+    That is also an operator who talks with an agency when the caller has gone. A call of the future came by a clock
+    that was set back since, so it came before that moment too.
     """
     ahead = calls.c.received_at > func.clock_timestamp() + _CLOCKS_DIFFER
     rows = select(calls.c.linkedid).where(
-        calls.c.node == node, calls.c.state.in_(_OPEN_STATES), or_(calls.c.received_at < before, ahead)
+        calls.c.node == node,
+        or_(calls.c.state.in_(_OPEN_STATES), OPEN_TRANSFERS),
+        or_(calls.c.received_at < before, ahead),
     )
     return list((await conn.execute(rows)).scalars())
 

@@ -45,6 +45,8 @@ metadata = MetaData(
 
 _TIME = DateTime(timezone=True)
 _REACHED = text("answered_at IS NOT NULL AND NOT drill")
+OPEN_TRANSFERS = text("""transfers @> '[{"ended_at": null}]'""")
+"""Calls with a transfer in which somebody may still be."""
 _NO_MARKS = """'{"priority": null, "resource_priority": [], "additional_data": [], "forwarded_by": []}'"""
 
 
@@ -115,6 +117,8 @@ calls = Table(
     Column("reordered", JSONB(none_as_null=True)),
     Column("silent_checks", JSONB, nullable=False, server_default="[]"),
     Column("overflows", JSONB, nullable=False, server_default="[]"),
+    Column("transfers", JSONB, nullable=False, server_default="[]"),
+    Column("recordings", JSONB, nullable=False, server_default="[]"),
     Column("callback_of", Uuid),
     # By these a caller is known again; `domain/caller.py` says what they hold.
     Column("number_key", Text),
@@ -129,6 +133,7 @@ calls = Table(
     Index(None, "number_key", "received_at"),
     Index(None, "imei_key", "received_at"),
     Index(None, "callback_of"),
+    Index("ix_calls_open_transfers", "node", postgresql_where=OPEN_TRANSFERS),
     Index("ix_calls_reached_number", "number_key", "answered_at", postgresql_where=_REACHED),
     Index("ix_calls_reached_imei", "imei_key", "answered_at", postgresql_where=_REACHED),
 )
@@ -143,6 +148,28 @@ call_annotations = Table(
     Column("version", Integer, nullable=False),
     Column("updated_by", Text, nullable=False),
     _now("updated_at"),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    # The files of ended calls, and what was found of each when it was looked at; `due_at` says when that is.
+    Column("call_id", Uuid, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("file", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('caller', 'briefing')", name="kind"), nullable=False),
+    Column("started_at", _TIME, nullable=False),
+    Column("ended_at", _TIME),
+    Column("due_at", _TIME, nullable=False),
+    Column("expected_ms", BigInteger),
+    Column("bytes", BigInteger),
+    Column("duration_ms", BigInteger),
+    Column("sha256", Text, CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256")),
+    Column("state", Text, CheckConstraint("state IN ('ok', 'missing', 'short')", name="state")),
+    Column("checked_at", _TIME),
+    CheckConstraint("(state IS NULL) = (checked_at IS NULL)", name="checked"),
+    Index("ix_recordings_due", "node", "due_at", postgresql_where=text("checked_at IS NULL")),
+    Index("ix_recordings_checked", "node", "checked_at", postgresql_where=text("checked_at IS NOT NULL")),
 )
 
 abandoned = Table(
@@ -176,6 +203,38 @@ callbacks = Table(
     Column("lease_until", _TIME, nullable=False),
     Column("state", Text, nullable=False),
     Index(None, "call_id", "requested_at"),
+)
+
+transfer_commands = Table(
+    "transfer_commands",
+    metadata,
+    # One row a command from a desk, written before Asterisk is asked. `seen` is the transfer's state at that time.
+    Column("id", Uuid, primary_key=True),
+    Column("call_id", Uuid, ForeignKey("calls.id"), nullable=False),
+    Column("transfer_id", Uuid, nullable=False),
+    Column(
+        "move",
+        Text,
+        CheckConstraint("move IN ('start', 'conference', 'complete', 'cancel')", name="move"),
+        nullable=False,
+    ),
+    Column("agency", Text),
+    Column("mode", Text),
+    Column("operator", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    _now("requested_at"),
+    Column("key", Text),
+    Column("seen", Text),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state IN ('requested', 'sent', 'refused', 'not_sent', 'unknown')", name="state"),
+        nullable=False,
+    ),
+    Column("error", Text),
+    Column("told", Text),
+    Index(None, "call_id", "requested_at"),
+    Index("uq_transfer_commands_key", "call_id", "requested_by", "key", unique=True),
 )
 
 cells = Table(
@@ -276,6 +335,7 @@ queues = Table(
     Column("tiers", JSONB, nullable=False, server_default="[]"),
     Column("missed_offers", Integer, nullable=False, server_default="0"),
     Column("comfort", Text, nullable=False, server_default=""),
+    Column("recording", Boolean, nullable=False, server_default="false"),
 )
 
 trunks = Table(
@@ -320,12 +380,17 @@ agencies = Table(
     _name(key=True),
     Column("position", Integer, nullable=False),
     Column("display_name", Text, nullable=False),
+    Column("code", Text, nullable=False, server_default=""),
+    Column("ring_seconds", Integer, nullable=False, server_default="20"),
+    Column("confirm", Boolean, nullable=False, server_default="false"),
+    Column("blind", Boolean, nullable=False, server_default="false"),
 )
 
 agency_lines = Table(
     "agency_lines",
     metadata,
-    _name(key=True),
+    # An account, or a number and its trunk.
+    Column("name", Text, CheckConstraint("length(name) BETWEEN 1 AND 60", name="name"), primary_key=True),
     Column("agency", Text, ForeignKey("agencies.name"), nullable=False),
     Column("position", Integer, nullable=False),
 )
