@@ -10,9 +10,9 @@ import pytest_asyncio
 from tests.support.centre import Centre, running_centre, until
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
-    """The centre, started once."""
+    """The centre, started once, and ended before other tests measure times or need the processor."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     async with running_centre(tmp_path_factory.mktemp("centre"), worker=worker) as centre:
         yield centre

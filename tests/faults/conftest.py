@@ -11,7 +11,7 @@ from tests.faults.rig import Rig, running_rig
 from tests.support.centre import until
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def standing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     """The rig with four operators' phones, started once."""
     async with running_rig(tmp_path_factory.mktemp("faults")) as rig, phones(rig.centre):
