@@ -20,7 +20,7 @@ def told(name: str, lang: str, capsys: pytest.CaptureFixture[str]) -> str:
     call = next(event.linked_id for event in events if event.context == "from-trunk")
     record = fold("test6", [event for event in events if event.linked_id == call])
     assert record is not None
-    show_transfers(public(record)["transfers"], Settings(lang=lang))  # type: ignore[arg-type]
+    show_transfers(public(record)["transfers"], Settings(lang=lang))
     return " ".join(capsys.readouterr().out.split())
 
 
