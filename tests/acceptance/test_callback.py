@@ -112,6 +112,9 @@ async def test_given_an_abandoned_caller_when_called_back_then_they_talk_and_the
     assert [(offer["operator"], offer["result"]) for offer in record["offers"]] == [("op1", "answered")]
     assert record["received_at"] < record["answered_at"] < record["ended_at"]
     assert record["talk_ms"] >= 900
+    (recording,) = record["recordings"]
+    assert recording["kind"] == "caller"
+    assert recording["expected_ms"] >= record["talk_ms"]
     assert {"call_id": record["id"], "why": "called_back_by"} in (await fresh.get(f"/v1/calls/{old['id']}"))["related"]
     refused(await call_back(fresh, record), 409, "cannot-call-back")
 

@@ -104,6 +104,23 @@ def test_given_an_answer_mode_when_rendered_then_the_dialplan_begins_at_its_stag
     assert ("Set(STAGE=comfort)" in text) is at_once
 
 
+def test_given_queues_when_rendered_then_only_calls_of_those_that_record_are_recorded() -> None:
+    queues = (Queue("112", "Darurat"), Queue("anak", "Anak", recording=True))
+    text = rendered(replace(DEMO_CENTRE, queues=queues))["extensions.conf"]
+    assert "Set(Q_RECORD=)" in section(text, "queue-112")
+    assert "Set(Q_RECORD=yes)" in section(text, "queue-anak")
+    assert re.search(r"^RECORD_CALLBACKS = $", text, re.M), "calls back follow the default queue"
+    demo = rendered()["extensions.conf"]
+    assert "Set(Q_RECORD=yes)" in section(demo, "queue-112")
+    assert re.search(r"^RECORD_CALLBACKS = yes$", demo, re.M)
+
+
+def test_given_the_dialplan_when_read_then_nothing_that_fails_to_record_can_end_a_call() -> None:
+    lines = [line for text in rendered().values() for line in text.splitlines() if "MixMonitor(" in line]
+    assert len(lines) == 3
+    assert all(re.search(r"TryExec\((Stop)?MixMonitor\(", line) for line in lines), lines
+
+
 def test_given_a_queues_silent_check_when_rendered_then_its_callers_have_it_and_no_caller_has_the_feature() -> None:
     queue = Queue("112", "Darurat", silent_wait_seconds=9, silent_repeats=3)
     files = rendered(replace(DEMO_CENTRE, queues=(queue,)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pbx112.domain import events as kinds
 from pbx112.domain.company import Company
@@ -22,9 +22,6 @@ PRIORITY_STEP = 10
 
 AGENCY_CONTEXT = "from-agency"
 """The dialplan context of agencies' phones, none of which is an operator's, and of numbers outside."""
-
-_JUST_BEFORE = timedelta(seconds=2)
-"""A call that Asterisk ends so soon after the last talk was ended by whoever ended that."""
 
 
 def fold(node: str, events: Iterable[JournalEvent]) -> CallRecord | None:
@@ -71,8 +68,9 @@ class _Folding(Told):
     legs: dict[str, Leg] = field(default_factory=dict)
     company: Company = field(default_factory=Company)
     with_caller: tuple[str, ...] = ()
-    last_with_caller: tuple[str, ...] = ()
-    last_talk_until: datetime | None = None
+    left_by: tuple[str, ...] = ()
+    """Who talked with the caller last, while nobody has since and he is in no queue again."""
+
     transfers: Transfers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,18 +139,14 @@ class _Folding(Told):
             return HangupBy.CALLER
         if any(leg.channel == self.hangup_source and not leg.outside for leg in self.legs.values()):
             return HangupBy.OPERATOR
-        return self._ended_by_partner(self.ended_at)
+        return self._ended_by_partner()
 
-    def _ended_by_partner(self, ended_at: datetime) -> HangupBy:
+    def _ended_by_partner(self) -> HangupBy:
         """Who ended the last talk, when the dialplan has ended the call because of that; else the system."""
-        legs = [self.legs[who] for who in self.last_with_caller if who in self.legs and not self.legs[who].outside]
-        ends = (leg.ended_at for leg in legs if leg.hung_up)
-        if any(end is not None and abs(ended_at - end) < _JUST_BEFORE for end in ends):
+        legs = [self.legs[who] for who in self.left_by if who in self.legs and not self.legs[who].outside]
+        if any(leg.hung_up for leg in legs):
             return HangupBy.OPERATOR
-        soon = self.last_talk_until is not None and ended_at - self.last_talk_until < _JUST_BEFORE
-        if soon and not legs and self.transfers.agency_hung_up(self.last_with_caller):
-            return HangupBy.AGENCY
-        return HangupBy.SYSTEM
+        return HangupBy.AGENCY if not legs and self.transfers.agency_hung_up(self.left_by) else HangupBy.SYSTEM
 
     def look(self, at: datetime) -> None:
         """See who is with the caller now, after any line that may have changed it."""
@@ -163,7 +157,7 @@ class _Folding(Told):
             self.transfers.no_more_alone(at)
         elif before and not now:
             self.stop_talking(at)
-            self.last_with_caller, self.last_talk_until = before, at
+            self.left_by = before
             self.transfers.alone(at)
         if self.ended_at is not None:
             self.transfers.no_more_alone(at)
@@ -199,6 +193,7 @@ def _channel_started(call: _Folding, event: JournalEvent) -> None:
 def _queue_joined(call: _Folding, event: JournalEvent) -> None:
     call.queue = text_of(event.extra, "queue") or call.queue
     call.transfers.no_more_alone(event.at)
+    call.left_by = ()
     priority = event.extra.get("priority")
     if isinstance(priority, int) and call.answered_at is None:  # who comes back from a transfer is at the head
         call.priority = priority // PRIORITY_STEP
