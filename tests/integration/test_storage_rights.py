@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pbx112.host.postgres import EmbeddedPostgres
 from pbx112.storage import audit
 from pbx112.storage.engine import make_engine, reading, transaction
 from pbx112.storage.migrate import check_migrations, current_revision, migrate
+from pbx112.storage.revisions import newest
 from pbx112.storage.users import StoredUser, add_user, get_user
 from tests.integration.conftest import MIGRATIONS, Database, as_owner
 from tests.support.journal import Script, append
@@ -62,6 +64,39 @@ async def test_given_tables_that_are_not_the_codes_when_checked_then_the_differe
     assert "ix_calls_number" in told
     (told,) = await check_migrations(empty_database.owner_url, migrations=MIGRATIONS)
     assert "pbx112 migrate" in told
+
+
+async def test_given_a_database_of_this_version_when_migrated_then_it_is_asked_once_and_alembic_stays_away(
+    postgres: EmbeddedPostgres,
+) -> None:
+    assert max(file.name[:4] for file in (MIGRATIONS / "versions").glob("*.py")) == newest(MIGRATIONS)
+    code = "import asyncio, sys; from pathlib import Path; from pbx112.storage.migrate import migrate\n"
+    code += "asyncio.run(migrate(sys.argv[1], migrations=Path(sys.argv[2])))\n"
+    code += "sys.exit('alembic' in sys.modules)"
+    argv = [sys.executable, "-c", code, postgres.owner_url, str(MIGRATIONS)]
+    process = await asyncio.create_subprocess_exec(*argv)
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+async def test_given_a_restored_database_without_the_role_when_migrated_then_the_login_may_be_it_again(
+    empty_database: Database,
+) -> None:
+    login = f"owner_of_{empty_database.name}"
+    await as_owner(
+        empty_database.owner_url,
+        f"CREATE ROLE {login} LOGIN CREATEROLE",
+        f"ALTER DATABASE {empty_database.name} OWNER TO {login}",
+        f"GRANT pbx112_service TO {login} WITH ADMIN OPTION",
+    )
+    url = empty_database.owner_url.replace("//pbx112@", f"//{login}@")
+    try:
+        await migrate(url, migrations=MIGRATIONS)
+        await as_owner(empty_database.owner_url, f"REVOKE pbx112_service FROM {login}")
+        with pytest.raises(MigrationFailed, match="GRANT pbx112_service TO"):
+            await migrate(url, migrations=MIGRATIONS)
+    finally:
+        await as_owner(empty_database.owner_url, f"REASSIGN OWNED BY {login} TO pbx112", f"DROP OWNED BY {login}")
+        await as_owner(empty_database.owner_url, f"DROP ROLE {login}")
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

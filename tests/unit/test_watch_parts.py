@@ -256,6 +256,7 @@ def test_given_any_boards_when_they_are_looked_at_then_no_rule_raises(
             assert len(finding.key) < 60
 
 
+@pytest.mark.alone
 def test_given_a_flood_of_callers_when_it_is_looked_at_then_the_event_loop_is_not_held_up() -> None:
     members = [member(f"op{n}", device="inuse", in_call=True, call=f"x-{n}") for n in range(100)]
     state = board(*members, waiting=tuple(replace(caller(), linkedid=f"n-{n}") for n in range(500)))
@@ -263,10 +264,10 @@ def test_given_a_flood_of_callers_when_it_is_looked_at_then_the_event_loop_is_no
     looks.see(state)
     took = []
     for _ in range(20):
-        began = time.perf_counter()
+        began = time.process_time()
         now = looks.see(state)
         all_found(now)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     assert min(took) < 0.005
 
 
@@ -276,9 +277,9 @@ def test_given_three_silent_weeks_when_a_trunk_is_judged_then_the_event_loop_is_
     traffic = Traffic({TRUNK.name: replace(usual_of(OFFICE))}, {TRUNK.name: last})
     took = []
     for _ in range(10):
-        began = time.perf_counter()
+        began = time.process_time()
         trunk_silent(facts(traffic=traffic), TRUNK)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     assert min(took) < 0.005
 
 
