@@ -100,7 +100,8 @@ def test_given_a_surge_when_rendered_then_no_wrap_up_another_prompt_and_everybod
     login, logout = section(before["extensions.conf"], "member-op1").split("exten => logout")
     assert "AddQueueMember(112" not in login
     # He may have come into it in a surge that is over.
-    assert "RemoveQueueMember(112" in logout
+    assert "Gosub(leave-all,s,1(op1))" in logout
+    assert "RemoveQueueMember(112," in section(before["extensions.conf"], "leave-all")
 
 
 def test_given_supervisors_when_rendered_then_only_they_are_rung_by_a_chain() -> None:
