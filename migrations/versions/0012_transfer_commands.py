@@ -14,7 +14,7 @@ def upgrade() -> None:
         """
         CREATE TABLE transfer_commands (
             id UUID NOT NULL CONSTRAINT pk_transfer_commands PRIMARY KEY,
-            call_id UUID NOT NULL CONSTRAINT fk_transfer_commands_call_id_calls REFERENCES calls (id),
+            call_id UUID NOT NULL CONSTRAINT fk_transfer_commands_call_id REFERENCES calls (id),
             transfer_id UUID NOT NULL,
             move TEXT NOT NULL
                 CONSTRAINT ck_transfer_commands_move CHECK (move IN ('start', 'conference', 'complete', 'cancel')),
@@ -32,7 +32,7 @@ def upgrade() -> None:
         )
         """
     )
-    op.execute("CREATE INDEX ix_transfer_commands_call_id ON transfer_commands (call_id, requested_at)")
+    op.execute("CREATE INDEX ix_transfer_commands_call_id_requested_at ON transfer_commands (call_id, requested_at)")
     op.execute("CREATE UNIQUE INDEX uq_transfer_commands_key ON transfer_commands (call_id, requested_by, key)")
     op.execute("GRANT SELECT, INSERT, UPDATE ON transfer_commands TO pbx112_service")
 

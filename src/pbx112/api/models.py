@@ -417,11 +417,15 @@ class Operator(_Shape):
 
 
 class Agency(_Shape):
-    """An agency and its lines."""
+    """An agency: its lines in ringing order, and how operators' phones reach it."""
 
     name: str
     display_name: str
     lines: list[str]
+    code: str
+    ring_seconds: int
+    confirm: bool
+    blind: bool
 
 
 class Trunk(_Shape):
