@@ -77,7 +77,7 @@ def test_given_an_empty_folder_when_ensured_then_both_languages_and_their_comfor
     prompts = {f"sounds/{language}/pbx112/{name}.wav" for language in LANGUAGES for name in TEXTS["id"]}
     comfort = {f"moh/{name}-{language}/{name}.wav" for name in WAITING for language in LANGUAGES}
     assert files(tmp_path) == prompts | comfort | {"moh/ringing/ringing.wav", "moh/silent/beep.wav", "prompts.json"}
-    assert programs.spoken == 22
+    assert programs.spoken == 30
 
 
 def test_given_both_languages_when_compared_then_they_have_the_same_prompts() -> None:
