@@ -141,7 +141,8 @@ async def test_given_a_queue_deleted_under_a_caller_when_he_joins_again_then_the
     short = queue(answer_mode=AnswerMode.AFTER, answer_after_seconds=2)
     other = Queue("113", "Kota", overflow=("op1",))
     async with running_with(centre, configured(short, other)), caller(centre) as (phone, call):
-        await reload(centre, configured(other, default_queue="113"))
+        gone = configured(other, default_queue="113")
+        await reload(centre, replace(gone, operators=tuple(replace(o, memberships=()) for o in gone.operators)))
         async with phones(centre, "op1", dial="") as (operator,):
             await operator.wait_incoming(5)
             record = await talk_and_end(centre, phone, operator, call)
