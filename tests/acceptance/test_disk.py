@@ -120,6 +120,7 @@ async def assert_whole_but_for_a_gap(centre: Centre, full: Path, *, database_too
         await centre.log_in(operator, "op1")
         before = await talk(centre, caller, operator)
         await centre.record(before)
+        await centre.on_disk()
         with filled(full):
             full_at = datetime.now(UTC)
             in_the_gap = [await talk(centre, caller, operator) for _ in range(3)]

@@ -96,6 +96,7 @@ async def test_given_two_calls_and_a_pause_when_asterisk_is_killed_then_all_but_
         await own.record(up[1].sip_call_id, state="queued")
         before, ran = await members(own), await what_asterisk_runs(own)
         assert before["112"] == [("op1", False, None), ("op2", True, "salat dzuhur")]
+        await own.on_disk()
 
         await asyncio.sleep(ASTDB_SECONDS)
         own.child("sbin/asterisk").kill()

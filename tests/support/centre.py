@@ -110,6 +110,13 @@ class Centre:
         await phone.hangup(placed.call)
         await phone.wait_for("disconnected", 5, placed.call)
 
+    async def on_disk(self) -> None:
+        """Wait until what Asterisk knows of phones and log-ins is on the disk: it writes its database once a second.
+
+        Whoever registered or logged in after that is not there any more when Asterisk is killed, or its disk is full.
+        """
+        await asyncio.sleep(1.5)
+
     async def hear_out(self, phone: Softphone, code: str) -> None:
         """Dial a feature code, and stay until its prompt is over."""
         placed = await phone.call(f"sip:{code}@{self.sip}")
