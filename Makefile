@@ -1,8 +1,8 @@
 # Everything a newcomer types. `make` alone explains the targets.
 
 BIN := .venv/bin
-# Three at a time on two processors, as most tests wait for a telephone; files in their order, so the long ones first.
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+# Four at a time on two processors, as most tests wait for a telephone; files in their order, so the long ones first.
+PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
 # The tests start Python hundreds of times: each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
