@@ -16,6 +16,9 @@ from tests.support.centre import SECRET, Centre, Record, running_centre, until
 # One event loop for all tests that share a centre.
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+in_time = pytest.mark.alone
+"""The classic script has half a second for its start and its decision: beside other tests it may not get it."""
+
 ASK_PORT = 24_900
 MOST_SECONDS = 1.5
 NUMBER = "+628123456789"
@@ -131,6 +134,7 @@ def seconds_to_queue(record: Record) -> float:
     return (queued - received).total_seconds()
 
 
+@in_time
 @pytest.mark.parametrize(
     "peer",
     [None, hang, die_at_once, die_midway, one_line_a_second, babble],
@@ -159,6 +163,7 @@ async def test_given_a_hung_intake_when_a_second_caller_comes_then_he_does_not_w
     assert seconds_to_queue(second) < 0.8
 
 
+@in_time
 async def test_given_an_intake_that_refused_at_once_when_it_is_back_then_the_next_caller_is_taken_in_by_it(
     faulty: Centre,
 ) -> None:
@@ -170,6 +175,7 @@ async def test_given_an_intake_that_refused_at_once_when_it_is_back_then_the_nex
     assert seconds_to_queue(taken) < 0.2
 
 
+@in_time
 async def test_given_a_classic_script_that_hung_when_a_second_caller_comes_then_no_other_is_started_for_a_while(
     faulty: Centre,
 ) -> None:
@@ -187,6 +193,7 @@ async def test_given_a_classic_script_that_hung_when_a_second_caller_comes_then_
     assert seconds_to_queue(second) < 0.2
 
 
+@in_time
 async def test_given_a_connect_that_nobody_answers_when_112_is_called_then_it_costs_one_caller_two_seconds(
     faulty: Centre,
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pbx112.host.softphone_client import PhoneEvent, Softphone
 from pbx112.host.sound import loudness
-from tests.support.centre import SECRET, Centre, Record
+from tests.support.centre import SECRET, Centre, Record, until
 from tests.support.raw_sip import build_invite, exchange
 
 # One event loop for all tests that share a centre.
@@ -177,14 +177,23 @@ async def test_given_nobody_answers_when_ten_seconds_pass_then_the_comfort_promp
 async def test_given_feature_codes_when_dialled_then_the_board_and_the_queue_follow(centre: Centre) -> None:
     async with Softphone.start("127.0.0.1") as operator:
         await centre.log_in(operator, "op1")
-        assert (await centre.get("/v1/operators/op1"))["state"] == "free"
+        await shown(centre, ("free", None))
         await centre.hear_out(operator, "*132")
-        shown = await centre.get("/v1/operators/op1")
-        assert (shown["state"], shown["paused_reason"]) == ("paused", "2")
+        await shown(centre, ("paused", "2"))
         await centre.hear_out(operator, "*14")
-        assert (await centre.get("/v1/operators/op1"))["state"] == "free"
+        await shown(centre, ("free", None))
         await centre.hear_out(operator, "*12")
-        assert (await centre.get("/v1/operators/op1"))["state"] == "offline"
+        await shown(centre, ("offline", None))
+
+
+async def shown(centre: Centre, state: tuple[str, str | None]) -> None:
+    """The board shows op1 so within a second: his phone may be just putting down the prompt."""
+
+    async def so() -> bool | None:
+        board = await centre.get("/v1/operators/op1")
+        return (board["state"], board["paused_reason"]) == state or None
+
+    await until(so, 1, f"op1 is {state}")
 
 
 async def test_given_a_paused_operator_when_112_is_called_then_he_is_not_rung_and_the_caller_is_kept(

@@ -68,6 +68,7 @@ def chain(*tiers: Tier, **changes: object) -> Queue:
     return queue(tiers=tiers, **changes)
 
 
+@pytest.mark.alone  # for the classic script, which has half a second
 async def test_given_nobody_answers_when_the_next_queues_time_comes_then_its_operators_ring_and_it_has_its_own_chain(
     centre: Centre,
 ) -> None:

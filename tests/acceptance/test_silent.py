@@ -189,6 +189,7 @@ async def test_given_a_check_when_one_hangs_up_in_it_then_the_call_ends_for_both
     assert (record["outcome"], record["hangup_by"], digits_of(record)) == ("answered", first, [None])
 
 
+@pytest.mark.alone  # for the classic script, which has half a second
 async def test_given_the_service_stopped_when_the_operator_asks_then_it_works_and_the_record_shows_it_later(
     centre: Centre,
 ) -> None:
